@@ -1,0 +1,104 @@
+//! Which language a text is written in.
+
+mod table;
+
+use crate::script::Script;
+use std::ops::Range;
+
+/// A language by its ISO 639-3 code. Only languages of the table exist as values.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Language(u16);
+
+impl Language {
+    /// Accepts ISO 639-3, a macrolanguage code (`zho`, `ara`) or a BCP 47 tag (`en`, `zh-Hant`, `pt-BR`).
+    pub fn parse(code: &str) -> Option<Self> {
+        let primary = code.split(['-', '_']).next().unwrap_or("").to_ascii_lowercase();
+        let find = |f: &dyn Fn(&(&str, &str, &str, &str)) -> bool| table::LANGUAGES.iter().position(f);
+        find(&|row| row.0 == primary)
+            .or_else(|| find(&|row| row.2 == primary))
+            .or_else(|| match primary.as_str() {
+                "ara" => Self::parse("arb").map(|l| l.0 as usize),
+                "zho" => Self::parse("cmn").map(|l| l.0 as usize),
+                "aze" => Self::parse("azj").map(|l| l.0 as usize),
+                _ => find(&|row| row.1 == primary),
+            })
+            .map(|i| Self(i as u16))
+    }
+
+    /// ISO 639-3.
+    pub fn as_str(self) -> &'static str {
+        table::LANGUAGES[self.0 as usize].0
+    }
+
+    /// The code under which results are compared: a macrolanguage where one is documented.
+    pub fn folded(self) -> &'static str {
+        table::LANGUAGES[self.0 as usize].1
+    }
+
+    /// The BCP 47 language subtag (`en`, `fa`, `yue`).
+    pub fn bcp47(self) -> &'static str {
+        table::LANGUAGES[self.0 as usize].2
+    }
+
+    /// The English name.
+    pub fn name(self) -> &'static str {
+        table::LANGUAGES[self.0 as usize].3
+    }
+
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..table::LANGUAGES.len() as u16).map(Self)
+    }
+}
+
+impl std::fmt::Debug for Language {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One possible answer; probabilities of a list sum to at most 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LanguageCandidate {
+    pub language: Language,
+    pub script: Script,
+    pub probability: f64,
+}
+
+/// What a text is, as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LanguageVerdict {
+    /// One language.
+    Known(Language),
+    /// Letters, but no language can be told: `und`.
+    Undetermined,
+    /// No linguistic content (empty, digits, punctuation): `zxx`.
+    NoContent,
+    /// Several languages, none of them the host of the others: `mul`.
+    Multiple,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct LanguageResult {
+    pub verdict: LanguageVerdict,
+    /// Dominant script; `Zyyy` when there are no letters.
+    pub script: Script,
+    pub probability: f64,
+    pub reliable: bool,
+    /// Best first, the answer itself included.
+    pub alternatives: Vec<LanguageCandidate>,
+}
+
+/// A run of one language, as byte offsets into the text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LanguageSpan {
+    pub range: Range<usize>,
+    pub language: Option<Language>,
+    pub script: Script,
+    pub probability: f64,
+}
+
+/// Anything that ranks the languages of a short piece of text; the noise detectors ask through this.
+pub trait RankLanguages {
+    /// At most `limit` candidates, best first; empty when nothing can be said.
+    fn rank(&self, text: &str, limit: usize) -> Vec<LanguageCandidate>;
+}
