@@ -9,11 +9,14 @@
 //! One place composes the pipeline ([`classify`]), one file names whatlang (`language/whatlang.rs`)
 //! and one names linfa (`bayes/fit.rs`).
 
+pub mod bayes;
 pub mod classify;
 pub mod cli;
+pub mod features;
 pub mod language;
 pub mod model;
 pub mod noise;
 pub mod script;
 pub mod text;
 pub mod topic;
+pub mod train;
