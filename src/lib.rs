@@ -11,6 +11,8 @@
 
 pub mod classify;
 pub mod cli;
+pub mod corpus;
+pub mod evaluate;
 pub mod language;
 pub mod model;
 pub mod noise;
