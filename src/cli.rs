@@ -1,5 +1,9 @@
 //! The command line: parse, dispatch, turn failures into exit codes.
 
+pub mod columns;
+pub mod eval;
+pub mod load;
+
 /// Why a subcommand did not succeed; the variant decides the exit code.
 #[derive(Debug)]
 pub enum Failure {

@@ -13,6 +13,8 @@ pub mod bayes;
 pub mod classify;
 pub mod cli;
 pub mod features;
+pub mod corpus;
+pub mod evaluate;
 pub mod language;
 pub mod model;
 pub mod noise;
