@@ -11,9 +11,13 @@
 
 pub mod classify;
 pub mod cli;
+pub mod config;
 pub mod language;
 pub mod model;
 pub mod noise;
+pub mod rpc;
 pub mod script;
+pub mod shutdown;
+pub mod telemetry;
 pub mod text;
 pub mod topic;
