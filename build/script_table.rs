@@ -18,7 +18,7 @@ const PAGE: usize = 128;
 ///
 /// A value of `STAGE2` below `CODES.len()` is a script; any other is `CODES.len()` plus a row of
 /// `EXTENSIONS`, the character's own script and those it is used with.
-pub(super) fn source() -> String {
+fn source() -> String {
     let mut codes: Vec<String> = NAMED.iter().map(|code| code.to_string()).collect();
     let mut index: HashMap<String, usize> = codes.iter().cloned().zip(0..).collect();
     let mut id = |script: Script| -> usize {
@@ -76,4 +76,11 @@ pub(super) fn source() -> String {
     }
     out.push_str("];\n");
     out
+}
+
+/// Writes the table where `src/script.rs` includes it from.
+pub(super) fn generate() -> std::io::Result<()> {
+    println!("cargo:rerun-if-changed=build/script_table.rs");
+    let out = std::env::var("OUT_DIR").map_err(std::io::Error::other)?;
+    std::fs::write(format!("{out}/script_table.rs"), source())
 }
