@@ -143,8 +143,11 @@ impl<'a> Prepared<'a> {
             "" => Cow::Borrowed(article.text),
             title => Cow::Owned(format!("{title}\n{}", article.text)),
         };
-        let prior =
-            Prior { hint: article.language_hint, allowed: article.allowed_languages, strict: article.strict_languages };
+        let prior = Prior {
+            hint: article.language_hint,
+            allowed: article.allowed_languages,
+            strict: article.strict_languages,
+        };
         let result = match model.language() {
             Some(detector) => detector.detect(&text, &prior),
             None => LanguageResult {
@@ -221,7 +224,8 @@ pub fn classify(model: &Model, article: &Article<'_>, options: &Options) -> Clas
         let tables = tables(task, &classification.language);
         scratch.vectorize(&text, &task.spec);
         let p = task.probabilities(&tables, &scratch);
-        let spam = task.labels.iter().position(|l| l.id == "spam").and_then(|i| p.get(i)).copied().unwrap_or(0.0);
+        let spam =
+            task.labels.iter().position(|l| l.id == "spam").and_then(|i| p.get(i)).copied().unwrap_or(0.0);
         let (low, high) = match options.spam_threshold {
             Some(threshold) => (threshold, threshold),
             None => (task.rule.threshold_low, task.rule.threshold),

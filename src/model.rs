@@ -115,9 +115,15 @@ impl RankLanguages for Model {
     }
 }
 
-fn task_file<'a>(bundle: &'a Bundle, task: &'static str) -> Result<(&'a TaskCard, &'a Bytes), ModelFormatError> {
+fn task_file<'a>(
+    bundle: &'a Bundle,
+    task: &'static str,
+) -> Result<(&'a TaskCard, &'a Bytes), ModelFormatError> {
     let card = bundle.manifest.tasks.get(task).ok_or(ModelFormatError::MissingTask(task))?;
-    let bytes = bundle.files.get(&card.file).ok_or_else(|| ModelFormatError::MissingFile { file: card.file.clone() })?;
+    let bytes = bundle
+        .files
+        .get(&card.file)
+        .ok_or_else(|| ModelFormatError::MissingFile { file: card.file.clone() })?;
     Ok((card, bytes))
 }
 
@@ -133,7 +139,8 @@ fn text_task(bundle: &Bundle, task: &'static str) -> Result<TextTask, ModelForma
     check(card, bytes, &pipeline_fingerprint(Some(&spec)))?;
     let weights = TaskFile::open(&card.file, bytes)?.weights(card)?;
     let Some(decision) = card.decision.filter(|d| {
-        (0.0..=1.0).contains(&d.threshold) && d.threshold_low.is_none_or(|low| (0.0..=d.threshold).contains(&low))
+        (0.0..=1.0).contains(&d.threshold)
+            && d.threshold_low.is_none_or(|low| (0.0..=d.threshold).contains(&low))
     }) else {
         return manifest_error(format!("task {task} has no usable decision"));
     };
@@ -165,14 +172,19 @@ fn detector(bundle: &Bundle) -> Result<Detector, ModelFormatError> {
         match parse_pair(&label.id) {
             Some(pair) => labels.push(pair),
             None => {
-                return manifest_error(format!("language label {:?}: expected a known code_Script pair", label.id));
+                return manifest_error(format!(
+                    "language label {:?}: expected a known code_Script pair",
+                    label.id
+                ));
             }
         }
     }
     let calibration = file.f32s("calibration")?;
     let temperatures: Vec<(f32, f32)> = calibration.chunks_exact(2).map(|p| (p[0], p[1])).collect();
     let ascending = temperatures.is_sorted_by(|a, b| a.0 < b.0);
-    if !ascending || temperatures.iter().any(|(n, t)| !(n.is_finite() && *n > 0.0 && t.is_finite() && *t > 0.0)) {
+    if !ascending
+        || temperatures.iter().any(|(n, t)| !(n.is_finite() && *n > 0.0 && t.is_finite() && *t > 0.0))
+    {
         return Err(ModelFormatError::Tensor {
             file: card.file.clone(),
             problem: "tensor calibration is not ascending, finite and positive".to_string(),

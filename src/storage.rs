@@ -65,9 +65,11 @@ pub fn load_bundle(folder: &Path) -> Result<Model, StorageError> {
 /// everything synced, then renamed. An existing bundle is replaced; anything else in the way is refused.
 pub fn publish_bundle(bundle: &Bundle, folder: &Path) -> Result<(), StorageError> {
     if folder.exists() && !folder.join(MANIFEST).is_file() {
-        let empty = folder.is_dir() && fs::read_dir(folder).map_err(io_error("read", folder))?.next().is_none();
+        let empty =
+            folder.is_dir() && fs::read_dir(folder).map_err(io_error("read", folder))?.next().is_none();
         if !empty {
-            let problem = "exists and is no bundle: name a new folder or one with a manifest.json".to_string();
+            let problem =
+                "exists and is no bundle: name a new folder or one with a manifest.json".to_string();
             return Err(StorageError::Refused { path: folder.to_owned(), problem });
         }
     }

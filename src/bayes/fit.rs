@@ -13,8 +13,8 @@ use ndarray::{Array1, Array2};
 use serde::Deserialize;
 use std::collections::HashMap;
 
-/// Columns fitted at a time: 64 labels of them are 8 MiB.
-const BLOCK: usize = 16 * 1024;
+/// Cells fitted at a time: 8 MiB, a few copies of which fit a core's cache hierarchy.
+const BLOCK_CELLS: usize = 1 << 20;
 
 /// Counts of one feature by label, labels ascending, counts above zero.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +63,7 @@ fn feature_log_prob(counts: Array2<f64>, alpha: f64) -> Result<Vec<Array1<f64>>,
     let fitted: MultinomialNb<f64, usize> =
         MultinomialNb::params().alpha(alpha).fit(&dataset).map_err(|e| FitError::Linfa(e.to_string()))?;
     let bytes = postcard::to_stdvec(&fitted).map_err(|e| FitError::Linfa(e.to_string()))?;
-    let mut shape: FittedShape =
-        postcard::from_bytes(&bytes).map_err(|e| FitError::Linfa(e.to_string()))?;
+    let mut shape: FittedShape = postcard::from_bytes(&bytes).map_err(|e| FitError::Linfa(e.to_string()))?;
     (0..n)
         .map(|row| {
             let class = shape.class_info.remove(&row);
@@ -103,11 +102,12 @@ pub fn fit<'a>(
             (n_labels + 1, total.iter().map(|t| all - t).chain(std::iter::once(all)).collect())
         }
     };
+    let block_columns = (BLOCK_CELLS / n_rows).max(64);
     let mut fitted = Fitted { bias: Vec::new(), weights: Vec::with_capacity(n_features) };
     let mut rest = features;
     let mut done = 0;
     while done < n_features || fitted.bias.is_empty() {
-        let block: Vec<FeatureCounts<'a>> = rest.by_ref().take(BLOCK).collect();
+        let block: Vec<FeatureCounts<'a>> = rest.by_ref().take(block_columns).collect();
         let (zero, outside) = (block.len(), block.len() + 1);
         let mut counts = Array2::<f64>::zeros((n_rows, block.len() + 2));
         for (column, feature) in block.iter().enumerate() {
@@ -154,4 +154,134 @@ pub fn fit<'a>(
         done += block.len();
     }
     Ok(fitted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linfa::traits::Predict;
+    use ndarray::array;
+
+    fn features<'a>(
+        rows: &'a [(Vec<u16>, Vec<f64>)],
+    ) -> impl ExactSizeIterator<Item = FeatureCounts<'a>> + Clone {
+        rows.iter().map(|(labels, counts)| FeatureCounts { labels, counts })
+    }
+
+    /// The score of a count vector: what serving adds up, in full precision.
+    fn scores(fitted: &Fitted, rows: &[(Vec<u16>, Vec<f64>)], document: &[f64]) -> Vec<f64> {
+        let mut scores: Vec<f64> = fitted.bias.iter().map(|b| b * document.iter().sum::<f64>()).collect();
+        let mut at = 0;
+        for ((labels, _), n) in rows.iter().zip(document) {
+            for label in labels {
+                scores[usize::from(*label)] += n * fitted.weights[at];
+                at += 1;
+            }
+        }
+        scores
+    }
+
+    /// Manning, Raghavan and Schütze, Introduction to Information Retrieval, example 13.1: documents of
+    /// class China hold Chinese 5 times, Beijing, Shanghai and Macao once; the other class holds Tokyo,
+    /// Japan and Chinese once. With add-one smoothing P(Chinese|c) = 6/14, P(Tokyo|c) = 1/14, and
+    /// P(Chinese|not c) = P(Tokyo|not c) = 2/9.
+    fn china() -> Vec<(Vec<u16>, Vec<f64>)> {
+        vec![
+            (vec![0, 1], vec![5.0, 1.0]), // Chinese
+            (vec![0], vec![1.0]),         // Beijing
+            (vec![0], vec![1.0]),         // Shanghai
+            (vec![0], vec![1.0]),         // Macao
+            (vec![1], vec![1.0]),         // Tokyo
+            (vec![1], vec![1.0]),         // Japan
+        ]
+    }
+
+    #[test]
+    fn multinomial_by_hand() {
+        let rows = china();
+        let fitted = fit(Variant::Multinomial, 2, 1.0, features(&rows)).expect("a fit");
+        // Chinese three times, Tokyo, Japan.
+        let got = scores(&fitted, &rows, &[3.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+        let expected = [
+            3.0 * (6.0_f64 / 14.0).ln() + 2.0 * (1.0_f64 / 14.0).ln(),
+            3.0 * (2.0_f64 / 9.0).ln() + 2.0 * (2.0_f64 / 9.0).ln(),
+        ];
+        for (got, expected) in got.iter().zip(expected) {
+            assert!((got - expected).abs() < 1e-9, "{got} {expected}");
+        }
+        // With the priors 3/4 and 1/4 the book's answer: 0.0003 and 0.0001, the class is China.
+        assert!(((0.75 * got[0].exp()) - 0.0003).abs() < 5e-5);
+        assert!(((0.25 * got[1].exp()) - 0.0001).abs() < 5e-5);
+    }
+
+    #[test]
+    fn complement_by_hand() {
+        let rows = china();
+        let fitted = fit(Variant::Complement, 2, 1.0, features(&rows)).expect("a fit");
+        // The complement of China has 3 tokens, that of the other class 8; six features, alpha one.
+        // Weight of Chinese: -ln((1 + 1)/9) for China, -ln((5 + 1)/14) for the other.
+        let got = scores(&fitted, &rows, &[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        let expected = -(2.0_f64 / 9.0).ln() + (6.0_f64 / 14.0).ln();
+        assert!((got[0] - got[1] - expected).abs() < 1e-9, "{got:?}");
+    }
+
+    #[test]
+    fn scores_equal_linfas_own_likelihood() {
+        // Against linfa's public predict_proba on small dense data: differences of ln p are differences
+        // of the joint log likelihood, one document of each class, so that the priors are equal.
+        let x = array![[2.0, 1.0, 0.0, 3.0], [0.0, 4.0, 1.0, 1.0], [1.0, 0.0, 5.0, 0.0]];
+        let y = array![0_usize, 1, 2];
+        let model =
+            MultinomialNb::params().alpha(0.5).fit(&DatasetBase::new(x.clone(), y)).expect("linfa fits");
+        let rows: Vec<(Vec<u16>, Vec<f64>)> = (0..4)
+            .map(|f| {
+                (0..3_u16)
+                    .filter(|&c| x[(usize::from(c), f)] > 0.0)
+                    .map(|c| (c, x[(usize::from(c), f)]))
+                    .unzip()
+            })
+            .collect();
+        let fitted = fit(Variant::Multinomial, 3, 0.5, features(&rows)).expect("a fit");
+        for document in
+            [array![[1.0, 1.0, 1.0, 1.0]], array![[0.0, 2.0, 0.0, 1.0]], array![[3.0, 0.0, 1.0, 0.0]]]
+        {
+            let ours = scores(&fitted, &rows, document.row(0).as_slice().expect("contiguous"));
+            let bytes = postcard::to_stdvec(&model).expect("serialises");
+            let shape: FittedShape = postcard::from_bytes(&bytes).expect("the shape");
+            for (class, ours) in ours.iter().enumerate() {
+                let likelihood = document.row(0).dot(&shape.class_info[&class].feature_log_prob);
+                assert!((ours - likelihood).abs() < 1e-9, "class {class}: {ours} {likelihood}");
+            }
+            let best = crate::bayes::ranking(&ours)[0];
+            assert_eq!(model.predict(&document)[0], best);
+        }
+    }
+
+    #[test]
+    fn blocks_do_not_show() {
+        // More features than one block of columns, against the closed form.
+        let n = 70_000_u32;
+        let rows: Vec<(Vec<u16>, Vec<f64>)> =
+            (0..n).map(|i| (vec![(i % 20) as u16], vec![f64::from(i % 7 + 1)])).collect();
+        let fitted = fit(Variant::Complement, 20, 0.3, features(&rows)).expect("a fit");
+        assert_eq!(fitted.weights.len(), n as usize);
+        for i in [0_usize, 1, 50_000, 52_430, 69_999] {
+            let count = rows[i].1[0];
+            let expected = ((count + 0.3) / 0.3_f64).ln();
+            assert!((fitted.weights[i] - expected).abs() < 1e-9);
+        }
+        let total = |label: u16| rows.iter().filter(|r| r.0[0] == label).map(|r| r.1[0]).sum::<f64>();
+        let all: f64 = rows.iter().map(|r| r.1[0]).sum();
+        let expected = (all - total(3) + 0.3 * f64::from(n)).ln() - (all + 0.3 * f64::from(n)).ln();
+        assert!((fitted.bias[3] - expected).abs() < 1e-9);
+    }
+
+    #[test]
+    fn bad_numbers_are_refused() {
+        let rows = china();
+        assert!(matches!(fit(Variant::Multinomial, 2, f64::NAN, features(&rows)), Err(FitError::Alpha(_))));
+        assert!(matches!(fit(Variant::Multinomial, 2, 0.0, features(&rows)), Err(FitError::Alpha(_))));
+        let rows = vec![(vec![0], vec![-1.0])];
+        assert!(matches!(fit(Variant::Multinomial, 2, 1.0, features(&rows)), Err(FitError::Counts)));
+    }
 }

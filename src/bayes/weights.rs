@@ -147,10 +147,17 @@ impl Weights {
     ) -> Result<Self, WeightsError> {
         let shape = |what: String| Err(WeightsError::Shape(what));
         if n_labels == 0 || n_labels > MAX_LABELS || wide.is_empty() {
-            return shape(format!("{n_labels} labels, {} levels: at most {MAX_LABELS} labels fit", wide.len()));
+            return shape(format!(
+                "{n_labels} labels, {} levels: at most {MAX_LABELS} labels fit",
+                wide.len()
+            ));
         }
         if n_labels * narrow.len() > 1 << 8 || n_labels * wide.len() > 1 << 16 {
-            return shape(format!("{n_labels} labels of {} and {} levels do not fit a code", narrow.len(), wide.len()));
+            return shape(format!(
+                "{n_labels} labels of {} and {} levels do not fit a code",
+                narrow.len(),
+                wide.len()
+            ));
         }
         if narrow.iter().chain(&wide).any(|w| !w.is_finite())
             || tables.iter().any(|t| {
@@ -170,7 +177,11 @@ impl Weights {
         let mut next = 0_u64;
         for table in &tables {
             if table.bias.len() != n_labels {
-                return shape(format!("table {} has {} biases for {n_labels} labels", table.name, table.bias.len()));
+                return shape(format!(
+                    "table {} has {} biases for {n_labels} labels",
+                    table.name,
+                    table.bias.len()
+                ));
             }
             if u64::from(table.first_bucket) != next {
                 return shape(format!("table {} does not follow the one before it", table.name));
@@ -307,7 +318,8 @@ impl Weights {
             _ => Vec::new(),
         };
         let wide = codebook(WIDE_LOWEST, top, ((1 << 16) / n_labels).min(MAX_LEVELS));
-        let bounds = |codebook: &[f32]| -> Vec<f32> { codebook.windows(2).map(|w| 0.5 * (w[0] + w[1])).collect() };
+        let bounds =
+            |codebook: &[f32]| -> Vec<f32> { codebook.windows(2).map(|w| 0.5 * (w[0] + w[1])).collect() };
         let (narrow_bounds, wide_bounds) = (bounds(&narrow), bounds(&wide));
         let (mut starts, mut records) = (Vec::new(), Vec::new());
         let mut heads = Vec::with_capacity(tables.len());
@@ -391,4 +403,99 @@ pub fn packed_size(n_labels: usize, weights: &[f64]) -> f32 {
 fn codebook(lowest: f64, top: f64, levels: usize) -> Vec<f32> {
     let step = (top / lowest).ln() / (levels.max(2) - 1) as f64;
     (0..levels).map(|level| (lowest * (step * level as f64).exp()) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(name: &str, n: u64, n_labels: u16) -> TableInput {
+        let features = (0..n)
+            .map(|i| Feature {
+                hash: xxhash_rust::xxh3::xxh3_64(&i.to_le_bytes()),
+                importance: i as f32,
+                weights: (0..=(i % u64::from(n_labels)) as u16)
+                    .map(|l| (l, 0.5 + (i % 13) as f32 * 0.5))
+                    .collect(),
+            })
+            .collect();
+        TableInput {
+            name: name.into(),
+            bias: vec![-0.1; usize::from(n_labels)],
+            temperature: 1.5,
+            documents: 9,
+            features,
+        }
+    }
+
+    #[test]
+    fn packed_weights_come_back() {
+        for n_labels in [2_u16, 17, 205, 600] {
+            let input = table("eng", 5_000, n_labels);
+            let weights =
+                Weights::pack(usize::from(n_labels), vec![input.clone(), table("deu", 10, n_labels)])
+                    .expect("packs");
+            let at = weights.table("eng").expect("the table");
+            let head = weights.tables()[at].clone();
+            let mut lost = 0;
+            for feature in &input.features {
+                let mut found = Vec::new();
+                weights.look_up(&head, feature.hash, |label, w| found.push((label as u16, w)));
+                // Two features in a thousand share bucket and fingerprint; the more important one stays.
+                let close = found.len() == feature.weights.len().min(255)
+                    && found.iter().all(|(l, w)| {
+                        feature.weights.iter().any(|f| f.0 == *l && (f.1 - w).abs() <= 0.15 * f.1)
+                    });
+                lost += u32::from(!close);
+            }
+            assert!(lost < 40, "{lost} of 5000 with {n_labels} labels");
+        }
+    }
+
+    #[test]
+    fn packing_is_deterministic_in_any_order() {
+        let (a, mut b) = (table("eng", 300, 17), table("eng", 300, 17));
+        b.features.reverse();
+        let (a, b) = (Weights::pack(17, vec![a]).expect("packs"), Weights::pack(17, vec![b]).expect("packs"));
+        assert_eq!(a.parts(), b.parts());
+    }
+
+    #[test]
+    fn broken_parts_are_refused() {
+        let weights = Weights::pack(17, vec![table("eng", 300, 17)]).expect("packs");
+        let (narrow, wide) = weights.codebooks();
+        let (starts, records) = weights.parts();
+        let rebuild = |starts: &[u8], records: &[u8], narrow: &[f32]| {
+            Weights::from_parts(
+                17,
+                narrow.to_vec(),
+                wide.to_vec(),
+                weights.tables().to_vec(),
+                Bytes::copy_from_slice(starts),
+                Bytes::copy_from_slice(records),
+            )
+        };
+        assert!(rebuild(starts, records, narrow).is_ok());
+        assert!(rebuild(&starts[4..], records, narrow).is_err());
+        assert!(rebuild(starts, &records[1..], narrow).is_err());
+        assert_eq!(rebuild(starts, records, &[f32::NAN]).err(), Some(WeightsError::NonFinite));
+        let mut flipped = starts.to_vec();
+        flipped[5] ^= 0x80;
+        assert!(rebuild(&flipped, records, narrow).is_err());
+    }
+
+    #[test]
+    fn an_absent_label_never_wins() {
+        let mut input = table("eng", 50, 3);
+        input.bias[1] = f32::NEG_INFINITY;
+        let weights = Weights::pack(3, vec![input]).expect("packs");
+        let mut scores = Vec::new();
+        let known = weights.score(
+            0,
+            &[(xxhash_rust::xxh3::xxh3_64(&7_u64.to_le_bytes()), 1024), (1, 1024)],
+            &mut scores,
+        );
+        assert_eq!(scores[1], f32::NEG_INFINITY);
+        assert!((known - 0.5).abs() < 1e-6, "one of two features is known");
+    }
 }

@@ -2,8 +2,8 @@
 
 use super::Failure;
 use crate::model::Model;
-use anyhow::anyhow;
 use crate::storage::load_bundle;
+use anyhow::anyhow;
 use std::path::Path;
 use std::sync::Arc;
 

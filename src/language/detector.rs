@@ -1,7 +1,7 @@
 //! One calibrated answer from three sources: our naive Bayes over character n-grams, whatlang, and what
 //! the script alone tells.
 
-use super::whatlang::opinion;
+use super::whatlang::{Opinion, knows, opinion};
 use super::{Language, LanguageCandidate, LanguageResult, LanguageVerdict, RankLanguages};
 use crate::bayes::softmax;
 use crate::bayes::weights::Weights;
@@ -112,7 +112,7 @@ impl Detector {
         if top < SURE
             && let Some(seen) = opinion(text)
         {
-            self.favour(&mut p, 1.0 + WHATLANG_ODDS * seen.confidence, |l| l.folded() == seen.language.folded());
+            self.listen(&mut p, seen);
         }
         if let Some(hint) = prior.hint {
             self.favour(&mut p, HINT_ODDS, |l| l.folded() == hint.folded());
@@ -122,6 +122,24 @@ impl Detector {
             self.favour(&mut p, odds, |l| prior.allowed.iter().any(|a| a.folded() == l.folded()));
         }
         (p, familiar)
+    }
+
+    /// Moves probability among the languages whatlang knows; what it never heard of keeps its own, as
+    /// its answer says nothing about Bosnian when it can only say Croatian.
+    fn listen(&self, p: &mut [f64], seen: Opinion) {
+        let odds = 1.0 + WHATLANG_ODDS * seen.confidence;
+        let known: Vec<bool> = self.labels.iter().map(|(l, _)| knows(*l)).collect();
+        let mass = |p: &[f64]| -> f64 { p.iter().zip(&known).filter(|(_, k)| **k).map(|(p, _)| p).sum() };
+        let before = mass(p);
+        for (p, (language, _)) in p.iter_mut().zip(&self.labels) {
+            if language.folded() == seen.language.folded() {
+                *p *= odds;
+            }
+        }
+        let after = mass(p);
+        if after > 0.0 {
+            p.iter_mut().zip(&known).filter(|(_, k)| **k).for_each(|(p, _)| *p *= before / after);
+        }
     }
 
     fn favour(&self, p: &mut [f64], odds: f64, favoured: impl Fn(Language) -> bool) {
@@ -256,7 +274,11 @@ fn sample(text: &str) -> Cow<'_, str> {
         let from = text.ceil_char_boundary(from);
         // Start after a space when one is near, so that no word is cut.
         let rest = &text[from..];
-        let skip = if from == 0 { 0 } else { rest.char_indices().take(24).find(|(_, c)| c.is_whitespace()).map_or(0, |(i, _)| i) };
+        let skip = if from == 0 {
+            0
+        } else {
+            rest.char_indices().take(24).find(|(_, c)| c.is_whitespace()).map_or(0, |(i, _)| i)
+        };
         let rest = &rest[skip..];
         let end = rest.char_indices().nth(WINDOW).map_or(rest.len(), |(i, _)| i);
         &rest[..end]
@@ -266,4 +288,3 @@ fn sample(text: &str) -> Cow<'_, str> {
     let tail = window(text.len().saturating_sub(head.len() + 8).max(head.len()));
     Cow::Owned([head, middle, tail].join("\n"))
 }
-

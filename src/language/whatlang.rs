@@ -1,6 +1,7 @@
 //! What whatlang thinks: a second opinion on 70 languages. The only file that names whatlang.
 
 use super::Language;
+use std::sync::OnceLock;
 
 /// whatlang's answer. Its confidence is a heuristic, not a probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,13 +18,31 @@ pub fn opinion(text: &str) -> Option<Opinion> {
     Some(Opinion { language, confidence: info.confidence(), reliable: info.is_reliable() })
 }
 
+/// Whether whatlang could have named this language at all, macrolanguages folded.
+pub fn knows(language: Language) -> bool {
+    static KNOWN: OnceLock<Vec<&'static str>> = OnceLock::new();
+    KNOWN
+        .get_or_init(|| {
+            let mut known: Vec<&str> = whatlang::Lang::all()
+                .iter()
+                .filter_map(|lang| Language::parse(lang.code()))
+                .map(Language::folded)
+                .collect();
+            known.sort_unstable();
+            known
+        })
+        .binary_search(&language.folded())
+        .is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn answers_in_our_codes() {
-        let seen = opinion("Gallia est omnis divisa in partes tres, quarum unam incolunt Belgae").expect("letters");
+        let seen =
+            opinion("Gallia est omnis divisa in partes tres, quarum unam incolunt Belgae").expect("letters");
         assert_eq!(seen.language.as_str(), "lat");
         assert!(opinion("123 …").is_none());
     }

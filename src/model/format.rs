@@ -43,7 +43,8 @@ impl Manifest {
         struct Head {
             schema: u32,
         }
-        let head: Head = serde_json::from_slice(bytes).map_err(|e| ModelFormatError::Manifest(e.to_string()))?;
+        let head: Head =
+            serde_json::from_slice(bytes).map_err(|e| ModelFormatError::Manifest(e.to_string()))?;
         if head.schema != SCHEMA {
             return Err(ModelFormatError::Version { found: head.schema });
         }
@@ -62,7 +63,11 @@ impl Manifest {
 pub fn check(card: &TaskCard, bytes: &[u8], expected_pipeline: &str) -> Result<(), ModelFormatError> {
     let file = || card.file.clone();
     if bytes.len() as u64 != card.bytes {
-        return Err(ModelFormatError::Truncated { file: file(), found: bytes.len() as u64, expected: card.bytes });
+        return Err(ModelFormatError::Truncated {
+            file: file(),
+            found: bytes.len() as u64,
+            expected: card.bytes,
+        });
     }
     if blake3::hash(bytes).to_hex().as_str() != card.blake3 {
         return Err(ModelFormatError::Checksum { file: file() });
@@ -183,11 +188,19 @@ impl TensorBytes {
     }
 
     pub fn u32s(values: &[u32]) -> Self {
-        Self { dtype: Dtype::U32, shape: vec![values.len()], data: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
+        Self {
+            dtype: Dtype::U32,
+            shape: vec![values.len()],
+            data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        }
     }
 
     pub fn u64s(values: &[u64]) -> Self {
-        Self { dtype: Dtype::U64, shape: vec![values.len()], data: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
+        Self {
+            dtype: Dtype::U64,
+            shape: vec![values.len()],
+            data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        }
     }
 
     fn raw(dtype: Dtype, width: usize, data: &[u8]) -> Self {
@@ -216,8 +229,11 @@ impl safetensors::View for TensorBytes {
 /// The tensors of `weights`, in the names [`TaskFile::weights`] reads.
 pub fn weight_tensors(weights: &Weights) -> Vec<(String, TensorBytes)> {
     let tables = weights.tables();
-    let bias: Vec<f32> =
-        tables.iter().flat_map(|t| &t.bias).map(|b| if *b == f32::NEG_INFINITY { f32::MIN } else { *b }).collect();
+    let bias: Vec<f32> = tables
+        .iter()
+        .flat_map(|t| &t.bias)
+        .map(|b| if *b == f32::NEG_INFINITY { f32::MIN } else { *b })
+        .collect();
     let temperature: Vec<f32> = tables.iter().map(|t| t.temperature).collect();
     let buckets: Vec<u32> = tables.iter().map(|t| t.n_buckets).collect();
     let documents: Vec<u64> = tables.iter().map(|t| t.documents).collect();

@@ -63,7 +63,14 @@ impl TextTask {
 
     /// The exact terms of `ln p(label) - mean of ln p(other labels)` in one table, largest first, at most
     /// `limit`. A feature's terms are shared evenly among its places.
-    pub fn evidence(&self, table: usize, label: usize, text: &str, scratch: &mut Scratch, limit: usize) -> Vec<Term> {
+    pub fn evidence(
+        &self,
+        table: usize,
+        label: usize,
+        text: &str,
+        scratch: &mut Scratch,
+        limit: usize,
+    ) -> Vec<Term> {
         scratch.vectorize(text, &self.spec);
         let Some(head) = self.weights.tables().get(table) else { return Vec::new() };
         let present: Vec<bool> = head.bias.iter().map(|b| *b != f32::NEG_INFINITY).collect();

@@ -1,8 +1,8 @@
 //! Calibrating the language task: how sure may one word, two words or a sentence be?
 
 use crate::bayes::calibration::{HeldBack, fit_temperature};
-use crate::language::detector::Detector;
 use crate::features::Scratch;
+use crate::language::detector::Detector;
 use rayon::prelude::*;
 
 /// Word counts of the pieces held-back texts are cut into; 0 is the whole text.
@@ -30,14 +30,19 @@ pub fn score_pieces(detector: &Detector, batch: &[(String, u16)]) -> Vec<Scored>
                         0 => text.clone(),
                         n if words.len() > n => {
                             // A different place in every text, the same in every run.
-                            let at = xxhash_rust::xxh3::xxh3_64(text.as_bytes()) as usize % (words.len() - n + 1);
+                            let at =
+                                xxhash_rust::xxh3::xxh3_64(text.as_bytes()) as usize % (words.len() - n + 1);
                             words[at..at + n].join(" ")
                         }
                         _ => return None,
                     };
                     let mut scores = Vec::new();
                     let (units, _) = detector.scores(&part, scratch, &mut scores);
-                    (units > 0.0).then_some(Scored { piece, units, held_back: HeldBack { scores, label: *label } })
+                    (units > 0.0).then_some(Scored {
+                        piece,
+                        units,
+                        held_back: HeldBack { scores, label: *label },
+                    })
                 })
                 .collect::<Vec<_>>()
         })

@@ -33,7 +33,12 @@ pub struct Calibrator {
 }
 
 /// Fits every table of `counts`; `held_back` says whether held-back cells take part.
-pub fn fit_all(counts: &mut Counts, n_labels: usize, recipe: &Recipe, held_back: bool) -> Result<Weights, TrainError> {
+pub fn fit_all(
+    counts: &mut Counts,
+    n_labels: usize,
+    recipe: &Recipe,
+    held_back: bool,
+) -> Result<Weights, TrainError> {
     if counts.tables.is_empty() {
         return Err(TrainError::EmptyCorpus);
     }
@@ -64,7 +69,10 @@ impl Calibrator {
             .collect();
         for (example, scored) in batch.iter().zip(scored) {
             if let Some(scored) = scored {
-                self.by_table.entry(example.table.clone()).or_default().push((scored, example.source.clone()));
+                self.by_table
+                    .entry(example.table.clone())
+                    .or_default()
+                    .push((scored, example.source.clone()));
             }
         }
     }

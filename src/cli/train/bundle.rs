@@ -38,14 +38,13 @@ impl Base {
     /// Puts the trained task beside the base's others and publishes; returns the new version.
     pub fn publish(&self, args: &TrainArgs, mut card: TaskCard, file: Vec<u8>) -> Result<String, Failure> {
         let mut bundle = self.bundle.clone();
-        let name = match &args.name {
-            Some(name) => name.clone(),
-            None => args
-                .out
-                .file_name()
-                .map(|n| n.to_string_lossy().into_owned())
-                .ok_or_else(|| Failure::Usage(anyhow!("--out {} has no folder name", args.out.display())))?,
-        };
+        let name =
+            match &args.name {
+                Some(name) => name.clone(),
+                None => args.out.file_name().map(|n| n.to_string_lossy().into_owned()).ok_or_else(|| {
+                    Failure::Usage(anyhow!("--out {} has no folder name", args.out.display()))
+                })?,
+            };
         card.file = format!("{}.safetensors", args.task.name());
         card.bytes = file.len() as u64;
         card.blake3 = blake3::hash(&file).to_hex().to_string();
@@ -53,7 +52,8 @@ impl Base {
         bundle.files.insert(card.file.clone(), Bytes::from(file));
         bundle.manifest.name = name;
         bundle.manifest.tasks.insert(args.task.name().to_string(), card);
-        let model = Model::from_parts(&bundle).context("the trained model does not load").map_err(Failure::Work)?;
+        let model =
+            Model::from_parts(&bundle).context("the trained model does not load").map_err(Failure::Work)?;
         publish_bundle(&bundle, &args.out).map_err(|e| Failure::Work(anyhow!(e)))?;
         Ok(model.version().to_string())
     }

@@ -140,7 +140,13 @@ impl Corpus {
         Ok(read)
     }
 
-    fn skip(&self, error: &CorpusError, loud: bool, read: &mut Read, progress: &ProgressBar) -> Result<(), Failure> {
+    fn skip(
+        &self,
+        error: &CorpusError,
+        loud: bool,
+        read: &mut Read,
+        progress: &ProgressBar,
+    ) -> Result<(), Failure> {
         let told = format!("{:#}", anyhow!(error.to_string()));
         if self.strict || error.ends_file() {
             return Err(Failure::Work(anyhow!(told)));
@@ -198,7 +204,9 @@ fn progress(doing: &str) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new_spinner().with_message(doing.to_string());
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {human_pos} documents, {per_sec}, {elapsed}") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{spinner} {msg}: {human_pos} documents, {per_sec}, {elapsed}")
+    {
         bar.set_style(style);
     }
     bar

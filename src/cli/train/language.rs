@@ -6,10 +6,10 @@ use super::{Interrupt, TrainArgs, Trained};
 use crate::bayes::Variant;
 use crate::cli::Failure;
 use crate::corpus::Document;
+use crate::evaluate::{Evaluation, Outcome};
 use crate::features::{FeatureSpec, Weighting};
 use crate::language::Language;
 use crate::language::detector::{Detector, Prior};
-use crate::evaluate::{Evaluation, Outcome};
 use crate::model::format::{TensorBytes, pipeline_fingerprint, serialize, weight_tensors};
 use crate::model::manifest::{FeatureCard, LabelCard, RecipeCard, ScoreCard, TaskCard};
 use crate::model::task::POOLED;
@@ -74,7 +74,8 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     }
     let labels: Vec<String> = seen.keys().cloned().collect();
     let pairs: Vec<(Language, Script)> = labels.iter().filter_map(|l| crate::model::parse_pair(l)).collect();
-    let index = |document: &Document| pair(document).and_then(|p| labels.binary_search(&p).ok()).map(|i| i as u16);
+    let index =
+        |document: &Document| pair(document).and_then(|p| labels.binary_search(&p).ok()).map(|i| i as u16);
     let known = |document: &Document| index(document).is_none().then(String::new);
     let mut counted = Counts::new(SPEC);
     data.for_each("counting", interrupt, false, known, |batch| {
@@ -130,7 +131,11 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     let weights = fit_all(&mut counted, labels.len(), &recipe, true).map_err(work)?;
     let card = TaskCard {
         pipeline: pipeline_fingerprint(Some(&SPEC)),
-        labels: labels.iter().zip(&pairs).map(|(id, (l, _))| LabelCard { id: id.clone(), name: l.name().to_string() }).collect(),
+        labels: labels
+            .iter()
+            .zip(&pairs)
+            .map(|(id, (l, _))| LabelCard { id: id.clone(), name: l.name().to_string() })
+            .collect(),
         tables: weights.tables().iter().map(|t| t.name.clone()).collect(),
         features: Some(FeatureCard::from(&SPEC)),
         recipe: Some(RecipeCard {

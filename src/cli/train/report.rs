@@ -75,8 +75,12 @@ fn table(args: &TrainArgs, report: &TrainReport, version: &str) -> String {
             .map(|(l, s)| (l, s.f1, s.support))
             .collect();
         worst(&mut out, "worst labels (F1)", &mut labels);
-        let mut groups: Vec<(&String, f64, u64)> =
-            scores.groups.iter().filter(|(_, g)| g.n >= MIN_SUPPORT).map(|(l, g)| (l, g.accuracy, g.n)).collect();
+        let mut groups: Vec<(&String, f64, u64)> = scores
+            .groups
+            .iter()
+            .filter(|(_, g)| g.n >= MIN_SUPPORT)
+            .map(|(l, g)| (l, g.accuracy, g.n))
+            .collect();
         worst(&mut out, "worst languages (accuracy)", &mut groups);
     }
     out + &format!("wrote {} as {version}\n", args.out.display())

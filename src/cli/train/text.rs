@@ -97,7 +97,12 @@ impl Labels {
     }
 }
 
-pub fn train(args: &TrainArgs, base: &Base, data: &Corpus, interrupt: &Interrupt) -> Result<Trained, Failure> {
+pub fn train(
+    args: &TrainArgs,
+    base: &Base,
+    data: &Corpus,
+    interrupt: &Interrupt,
+) -> Result<Trained, Failure> {
     let language = match &args.language {
         None => None,
         Some(code) => Some(Language::parse(code).ok_or_else(|| {
@@ -131,7 +136,12 @@ pub fn train(args: &TrainArgs, base: &Base, data: &Corpus, interrupt: &Interrupt
     let example = |document: &Document| -> Option<Example> {
         let label = labels.find(document.label.as_deref()?)?;
         let given = document.lang.as_deref().and_then(Language::parse).or(language);
-        let article = Article { title: &document.title, text: &document.text, language_hint: given, ..Article::default() };
+        let article = Article {
+            title: &document.title,
+            text: &document.text,
+            language_hint: given,
+            ..Article::default()
+        };
         let prepared = Prepared::new(&base.model, &article);
         let table = given.or(prepared.language()).map_or(POOLED, |l| l.folded());
         Some(Example {
@@ -142,7 +152,9 @@ pub fn train(args: &TrainArgs, base: &Base, data: &Corpus, interrupt: &Interrupt
             text: prepared.text(usage).into_owned(),
         })
     };
-    let known = |document: &Document| labels.find(document.label.as_deref().unwrap_or("")).is_none().then(String::new);
+    let known = |document: &Document| {
+        labels.find(document.label.as_deref().unwrap_or("")).is_none().then(String::new)
+    };
     let mut counts = Counts::new(spec);
     data.for_each("counting", interrupt, false, known, |batch| {
         let mut examples: Vec<Example> = batch.par_iter().filter_map(example).collect();
@@ -166,10 +178,17 @@ pub fn train(args: &TrainArgs, base: &Base, data: &Corpus, interrupt: &Interrupt
     data.for_each("calibrating", interrupt, false, held_back, |batch| {
         let examples: Vec<Example> = batch.par_iter().filter_map(example).collect();
         // A table that could not be fitted leaves its documents to the pooled one, as in serving.
-        let examples: Vec<Example> = examples
-            .into_iter()
-            .map(|e| if first.table(&e.table).is_some() { e } else { Example { table: POOLED.to_string(), ..e } })
-            .collect();
+        let examples: Vec<Example> =
+            examples
+                .into_iter()
+                .map(|e| {
+                    if first.table(&e.table).is_some() {
+                        e
+                    } else {
+                        Example { table: POOLED.to_string(), ..e }
+                    }
+                })
+                .collect();
         calibrator.add(&first, &spec, &examples);
         Ok(())
     })?;
@@ -233,9 +252,11 @@ fn usable(read: &Read, labels: &BTreeMap<String, u64>) -> Result<(), Failure> {
 /// Ham called spam costs most: SPAM from the probability that at most 3 in 1,000 held-back hams reach,
 /// HAM below the one that keeps at most 1 in 100 hams unsure, never under one half for spam.
 fn spam_decision(calibrator: &Calibrator) -> DecisionCard {
-    let mut ham: Vec<f64> = calibrator.calibrated().into_iter().filter(|(_, l)| *l == 0).map(|(p, _)| p[1]).collect();
+    let mut ham: Vec<f64> =
+        calibrator.calibrated().into_iter().filter(|(_, l)| *l == 0).map(|(p, _)| p[1]).collect();
     ham.sort_by(f64::total_cmp);
-    let quantile = |q: f64| ham.get(((ham.len() as f64 * q) as usize).min(ham.len().saturating_sub(1))).copied();
+    let quantile =
+        |q: f64| ham.get(((ham.len() as f64 * q) as usize).min(ham.len().saturating_sub(1))).copied();
     let threshold = quantile(0.997).unwrap_or(0.5).clamp(0.5, 0.99);
     let threshold_low = quantile(0.99).unwrap_or(0.5).clamp(0.4, threshold);
     DecisionCard { threshold, threshold_low: Some(threshold_low), min_letters: 1 }
