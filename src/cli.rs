@@ -1,5 +1,8 @@
 //! The command line: parse, dispatch, turn failures into exit codes.
 
+pub mod columns;
+pub mod eval;
+pub mod load;
 pub mod serve;
 
 use clap::{Parser, Subcommand};
@@ -17,6 +20,8 @@ struct Cli {
 enum Command {
     /// Serve over gRPC, on the built-in model unless told otherwise
     Serve(serve::ServeArgs),
+    /// Score a model on labelled data
+    Eval(eval::EvalArgs),
 }
 
 /// Why a subcommand did not succeed; the variant decides the exit code.
@@ -38,6 +43,7 @@ impl From<anyhow::Error> for Failure {
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
+        Command::Eval(args) => eval::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,9 +9,13 @@
 //! One place composes the pipeline ([`classify`]), one file names whatlang (`language/whatlang.rs`)
 //! and one names linfa (`bayes/fit.rs`).
 
+pub mod bayes;
 pub mod classify;
 pub mod cli;
 pub mod config;
+pub mod corpus;
+pub mod evaluate;
+pub mod features;
 pub mod language;
 pub mod model;
 pub mod noise;
@@ -21,3 +25,4 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod text;
 pub mod topic;
+pub mod train;

@@ -1,0 +1,4 @@
+//! Training is sufficient statistics: count, sum, fit, pack.
+
+pub mod counts;
+pub mod fit;
