@@ -63,8 +63,7 @@ fn feature_log_prob(counts: Array2<f64>, alpha: f64) -> Result<Vec<Array1<f64>>,
     let fitted: MultinomialNb<f64, usize> =
         MultinomialNb::params().alpha(alpha).fit(&dataset).map_err(|e| FitError::Linfa(e.to_string()))?;
     let bytes = postcard::to_stdvec(&fitted).map_err(|e| FitError::Linfa(e.to_string()))?;
-    let mut shape: FittedShape =
-        postcard::from_bytes(&bytes).map_err(|e| FitError::Linfa(e.to_string()))?;
+    let mut shape: FittedShape = postcard::from_bytes(&bytes).map_err(|e| FitError::Linfa(e.to_string()))?;
     (0..n)
         .map(|row| {
             let class = shape.class_info.remove(&row);

@@ -147,10 +147,17 @@ impl Weights {
     ) -> Result<Self, WeightsError> {
         let shape = |what: String| Err(WeightsError::Shape(what));
         if n_labels == 0 || n_labels > MAX_LABELS || wide.is_empty() {
-            return shape(format!("{n_labels} labels, {} levels: at most {MAX_LABELS} labels fit", wide.len()));
+            return shape(format!(
+                "{n_labels} labels, {} levels: at most {MAX_LABELS} labels fit",
+                wide.len()
+            ));
         }
         if n_labels * narrow.len() > 1 << 8 || n_labels * wide.len() > 1 << 16 {
-            return shape(format!("{n_labels} labels of {} and {} levels do not fit a code", narrow.len(), wide.len()));
+            return shape(format!(
+                "{n_labels} labels of {} and {} levels do not fit a code",
+                narrow.len(),
+                wide.len()
+            ));
         }
         if narrow.iter().chain(&wide).any(|w| !w.is_finite())
             || tables.iter().any(|t| {
@@ -170,7 +177,11 @@ impl Weights {
         let mut next = 0_u64;
         for table in &tables {
             if table.bias.len() != n_labels {
-                return shape(format!("table {} has {} biases for {n_labels} labels", table.name, table.bias.len()));
+                return shape(format!(
+                    "table {} has {} biases for {n_labels} labels",
+                    table.name,
+                    table.bias.len()
+                ));
             }
             if u64::from(table.first_bucket) != next {
                 return shape(format!("table {} does not follow the one before it", table.name));
@@ -307,7 +318,8 @@ impl Weights {
             _ => Vec::new(),
         };
         let wide = codebook(WIDE_LOWEST, top, ((1 << 16) / n_labels).min(MAX_LEVELS));
-        let bounds = |codebook: &[f32]| -> Vec<f32> { codebook.windows(2).map(|w| 0.5 * (w[0] + w[1])).collect() };
+        let bounds =
+            |codebook: &[f32]| -> Vec<f32> { codebook.windows(2).map(|w| 0.5 * (w[0] + w[1])).collect() };
         let (narrow_bounds, wide_bounds) = (bounds(&narrow), bounds(&wide));
         let (mut starts, mut records) = (Vec::new(), Vec::new());
         let mut heads = Vec::with_capacity(tables.len());

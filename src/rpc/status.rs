@@ -77,7 +77,7 @@ pub(crate) fn adopt(status: Status, max_frame_bytes: usize) -> Status {
             .any(|start| message.starts_with(start));
     match status.code() {
         Code::OutOfRange | Code::ResourceExhausted => {
-            let told = format!("request message exceeds the limit of {max_frame_bytes} bytes: {message}");
+            let told = format!("request message exceeds the limit of {max_frame_bytes} bytes");
             Status::with_error_details(Code::ResourceExhausted, told, info("MESSAGE_TOO_LARGE", frame))
         }
         Code::Internal if client_fault => {

@@ -126,11 +126,8 @@ impl Counts {
             })
             .collect();
         for (example, vector) in batch.iter().zip(vectors) {
-            let cell = Cell {
-                source: example.source.clone(),
-                label: example.label,
-                held_back: example.held_back,
-            };
+            let cell =
+                Cell { source: example.source.clone(), label: example.label, held_back: example.held_back };
             self.tables.entry(example.table.clone()).or_default().add(cell, &vector);
         }
     }

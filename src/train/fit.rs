@@ -53,7 +53,8 @@ pub fn fit_table(
             let weight = weights[entry.cell as usize];
             if weight > 0.0 {
                 documents += entry.documents;
-                parts.push((labels[entry.cell as usize], weight * entry.sum as f64 / f64::from(WEIGHT_SCALE)));
+                parts
+                    .push((labels[entry.cell as usize], weight * entry.sum as f64 / f64::from(WEIGHT_SCALE)));
             }
         }
         if documents == 0 {
@@ -127,7 +128,8 @@ fn cell_weights(counts: &TableCounts, recipe: &Recipe, take: impl Fn(&Cell) -> b
     taken.sort_by(|&a, &b| counts.cells[a].cmp(&counts.cells[b]));
     let mut pairs: BTreeMap<(&str, u16), u64> = BTreeMap::new();
     for &i in &taken {
-        *pairs.entry((counts.cells[i].source.as_str(), counts.cells[i].label)).or_default() += counts.documents[i];
+        *pairs.entry((counts.cells[i].source.as_str(), counts.cells[i].label)).or_default() +=
+            counts.documents[i];
     }
     let mut weights = vec![0.0; counts.cells.len()];
     let (mut mass, mut documents) = (0.0, 0.0);
@@ -150,7 +152,8 @@ fn cell_weights(counts: &TableCounts, recipe: &Recipe, take: impl Fn(&Cell) -> b
 fn importance(variant: Variant, weights: &[f64], counts: &[f64], n_labels: usize) -> f32 {
     let total: f64 = counts.iter().sum();
     let top = weights.iter().copied().fold(0.0, f64::max);
-    let low = if weights.len() < n_labels { 0.0 } else { weights.iter().copied().fold(f64::INFINITY, f64::min) };
+    let low =
+        if weights.len() < n_labels { 0.0 } else { weights.iter().copied().fold(f64::INFINITY, f64::min) };
     match variant {
         Variant::Complement => ((top - low) * total) as f32,
         Variant::Multinomial => {

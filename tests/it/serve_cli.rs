@@ -105,8 +105,8 @@ async fn calls_are_logged_without_their_text() {
     client.classify_article(request("", "An unmistakable sentence.")).await.unwrap();
     server.signal();
     let (_, log) = server.ended();
-    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let call = lines.filter(|line| line["message"] == "call").next().expect("a line for the call");
+    let mut lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let call = lines.find(|line| line["message"] == "call").expect("a line for the call");
     assert_eq!(call["method"], "/glotsift.v1.ClassifierService/ClassifyArticle");
     assert_eq!(call["code"], "Ok");
     assert_eq!(call["text_bytes"], 25);
