@@ -1,5 +1,6 @@
 use crate::support::{TestServer, expect_error, framed, request};
 use glotsift::rpc::pb;
+use glotsift::rpc::server::ServeConfig;
 use prost::Message;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -92,8 +93,7 @@ async fn odd_texts_are_classified_like_any_other() {
 
 #[tokio::test]
 async fn a_silent_connection_is_closed() {
-    let config =
-        glotsift::rpc::server::ServeConfig { handshake: Duration::from_millis(300), ..Default::default() };
+    let config = ServeConfig { handshake: Duration::from_millis(300), ..Default::default() };
     let server = TestServer::with(config).await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
     let mut slow = TcpStream::connect(server.address).await.unwrap();
@@ -114,7 +114,7 @@ async fn a_silent_connection_is_closed() {
 
 #[tokio::test]
 async fn connections_over_the_limit_are_closed_at_once() {
-    let config = glotsift::rpc::server::ServeConfig { max_connections: 1, ..Default::default() };
+    let config = ServeConfig { max_connections: 1, ..Default::default() };
     let server = TestServer::with(config).await;
     let mut client = server.client().await;
     client.classify_article(request("", "first")).await.unwrap();
@@ -123,4 +123,45 @@ async fn connections_over_the_limit_are_closed_at_once() {
     let read = tokio::time::timeout(Duration::from_secs(5), second.read(&mut byte)).await.unwrap();
     assert!(matches!(read, Ok(0) | Err(_)));
     client.classify_article(request("", "still served")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_arrive_is_given_up() {
+    use http_body_util::{BodyExt, StreamBody};
+    use tokio_stream::StreamExt;
+    use tower::ServiceExt;
+
+    let config = ServeConfig { receive: Duration::from_millis(300), ..Default::default() };
+    let server = TestServer::with(config).await;
+    let begun = Instant::now();
+    for (method, sent) in [
+        (CLASSIFY, &b""[..]),
+        (CLASSIFY, &[0, 0, 0, 0, 9, 1]),
+        // The message is whole, but the call never is.
+        (CLASSIFY, &[0, 0, 0, 0, 0]),
+        ("glotsift.v1.ClassifierService/StreamClassifyArticles", &[0, 0, 0, 0, 9, 1]),
+    ] {
+        let frame = http_body::Frame::data(bytes::Bytes::from_static(sent));
+        let frames = tokio_stream::iter([Ok::<_, Status>(frame)]).chain(tokio_stream::pending());
+        let request = http::Request::post(format!("http://{}/{method}", server.address))
+            .header("content-type", "application/grpc")
+            .body(tonic::body::Body::new(StreamBody::new(frames)))
+            .unwrap();
+        let response = server.channel().await.oneshot(request).await.unwrap();
+        let from_headers = Status::from_header_map(response.headers());
+        let collected = response.into_body().collect().await.unwrap();
+        let status = from_headers.or_else(|| Status::from_header_map(collected.trailers()?)).unwrap();
+        expect_error(&status, Code::DeadlineExceeded, "REQUEST_TOO_SLOW");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5));
+
+    // A stream that is quiet between messages is left alone.
+    let (requests, stream) = tokio::sync::mpsc::channel(1);
+    let stream = tokio_stream::wrappers::ReceiverStream::new(stream);
+    let mut replies = server.client().await.stream_classify_articles(stream).await.unwrap().into_inner();
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let item =
+        pb::StreamClassifyArticlesRequest { article: request("", "late").article, ..Default::default() };
+    requests.send(item).await.unwrap();
+    replies.message().await.unwrap().unwrap();
 }

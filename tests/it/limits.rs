@@ -170,3 +170,28 @@ async fn calls_beyond_the_limit_are_told_to_come_back_until_a_client_goes() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
+
+#[tokio::test]
+async fn bytes_in_flight_are_bounded_over_all_calls() {
+    let config = ServeConfig { max_in_flight_bytes: 100_000, ..ServeConfig::default() };
+    let server = TestServer::with(config).await;
+    let mut client = server.client().await;
+    let status = client.classify_article(request("", &"x".repeat(150_000))).await.unwrap_err();
+    expect_error(&status, Code::ResourceExhausted, "OVERLOADED");
+    assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
+    // Given back after each call, and within a stream after each item.
+    for _ in 0..5 {
+        client.classify_article(request("", &"x".repeat(60_000))).await.unwrap();
+    }
+    let (requests, stream) = tokio::sync::mpsc::channel(1);
+    let stream = tokio_stream::wrappers::ReceiverStream::new(stream);
+    let mut replies = client.stream_classify_articles(stream).await.unwrap().into_inner();
+    for _ in 0..5 {
+        let item = pb::StreamClassifyArticlesRequest {
+            article: Some(article("", &"x".repeat(60_000))),
+            ..Default::default()
+        };
+        requests.send(item).await.unwrap();
+        replies.message().await.unwrap().unwrap();
+    }
+}
