@@ -3,6 +3,7 @@
 
 use crate::rpc::intake::{Budget, Intake, Share};
 use crate::rpc::{pb, status};
+use crate::telemetry;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Frame, SizeHint};
@@ -118,7 +119,7 @@ where
             match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
                 Ok(Poll::Ready(Ok(response))) => return Poll::Ready(Ok(response)),
                 Ok(Poll::Pending) => {}
-                Err(panic) => return Poll::Ready(Err(log.panicked(&*panic))),
+                Err(_) => return Poll::Ready(Err(log.panicked())),
             }
             ends.poll(cx).map(Err)
         })
@@ -241,8 +242,8 @@ impl http_body::Body for CallBody {
         }
         let inner = Pin::new(&mut self.inner);
         match catch_unwind(AssertUnwindSafe(|| inner.poll_frame(cx))) {
-            Err(panic) => {
-                let status = self.log.panicked(&*panic);
+            Err(_) => {
+                let status = self.log.panicked();
                 return self.end_with(status);
             }
             Ok(Poll::Ready(frame)) => {
@@ -288,10 +289,10 @@ impl CallLog {
         }
     }
 
-    fn panicked(&self, panic: &(dyn std::any::Any + Send)) -> Status {
-        let detail = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-        let detail = detail.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        tracing::error!(request_id = self.request_id, method = self.method, detail, "handler panicked");
+    /// Says where, not what: a panic's message may quote the article.
+    fn panicked(&self) -> Status {
+        let place = telemetry::take_last_panic();
+        tracing::error!(request_id = self.request_id, method = self.method, place, "handler panicked");
         status::internal(&self.request_id)
     }
 }

@@ -94,7 +94,8 @@ pub(crate) fn adopt(status: Status, max_frame_bytes: usize) -> Status {
             Status::with_error_details(Code::ResourceExhausted, told, info("MESSAGE_TOO_LARGE", frame))
         }
         Code::Internal if client_fault => {
-            Status::with_error_details(Code::InvalidArgument, message, info("MALFORMED_REQUEST", []))
+            let told = format!("request cannot be read: {message}");
+            Status::with_error_details(Code::InvalidArgument, told, info("MALFORMED_REQUEST", []))
         }
         Code::Unimplemented => {
             let message = if message.is_empty() { "no such method on this server" } else { message };
