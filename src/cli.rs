@@ -4,6 +4,7 @@ pub mod columns;
 pub mod eval;
 pub mod load;
 pub mod serve;
+pub mod train;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Score a model on labelled data
     Eval(eval::EvalArgs),
+    /// Train one task on labelled data and write a bundle
+    Train(train::TrainArgs),
 }
 
 /// Why a subcommand did not succeed; the variant decides the exit code.
@@ -44,6 +47,7 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Train(args) => train::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -252,6 +252,25 @@ impl Scratch {
     }
 }
 
+/// A text with something of everything the pipeline treats in its own way.
+const PROBE: &str = "The Quick brown fox, 42 jumps! ÜBER straße \u{fb01}n Привет мир مرحبا می\u{200c}خواهم नमस्ते 世界 こんにちは 안녕 \
+                     &amp; ＡＢＣ e\u{301} http://example.org";
+
+/// A hash of what the pipeline makes of a probe text under `spec`.
+pub fn fingerprint(spec: Option<&FeatureSpec>) -> u64 {
+    let mut bytes = PIPELINE_VERSION.to_le_bytes().to_vec();
+    if let Some(spec) = spec {
+        bytes.extend_from_slice(format!("{spec:?}").as_bytes());
+        let mut scratch = Scratch::default();
+        scratch.vectorize(PROBE, spec);
+        for (hash, weight) in &scratch.vector {
+            bytes.extend_from_slice(&hash.to_le_bytes());
+            bytes.extend_from_slice(&weight.to_le_bytes());
+        }
+    }
+    xxhash_rust::xxh3::xxh3_64(&bytes)
+}
+
 fn add(slots: &mut [(u64, u32)], used: &mut Vec<u32>, key: u64, count: u32) {
     let mask = slots.len() - 1;
     let mut slot = key as usize & mask;

@@ -22,6 +22,7 @@ pub mod noise;
 pub mod rpc;
 pub mod script;
 pub mod shutdown;
+pub mod storage;
 pub mod telemetry;
 pub mod text;
 pub mod topic;
