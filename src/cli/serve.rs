@@ -31,12 +31,13 @@ pub fn run(args: ServeArgs) -> Result<(), Failure> {
     let settings = settings(args, environment).map_err(Failure::Usage)?;
     let filter = telemetry::filter(&settings.log_level).map_err(|e| Failure::Usage(e.into()))?;
     telemetry::start(settings.log_format, filter);
-    telemetry::keep_panics_quiet();
-    let model = Arc::new(load_model(settings.models.as_deref())?);
+    let model = load_model(settings.models.as_deref())?;
     if check_only {
         tracing::info!(model = model.version(), "the settings and the model are good");
         return Ok(());
     }
+    // From here on there are articles about.
+    telemetry::keep_panics_quiet();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

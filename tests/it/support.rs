@@ -37,7 +37,7 @@ impl TestServer {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let shutdown = stop.clone().cancelled_owned();
-        let task = tokio::spawn(serve(listener, Arc::new(Model::default()), config, shutdown));
+        let task = tokio::spawn(serve(listener, model(), config, shutdown));
         Self { address, stop, task }
     }
 
@@ -74,6 +74,12 @@ impl TestServer {
         let status = from_headers.or_else(|| Status::from_header_map(collected.trailers()?));
         status.unwrap_or_else(|| Status::new(Code::Unknown, "the server sent no status"))
     }
+}
+
+/// The built-in model where it loads; whether it does is the business of its own test and of the binary's.
+/// The wire must behave on any model.
+pub(crate) fn model() -> Arc<Model> {
+    std::panic::catch_unwind(Model::built_in).unwrap_or_default()
 }
 
 pub(crate) async fn channel(address: SocketAddr) -> Channel {
