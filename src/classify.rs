@@ -151,7 +151,11 @@ impl<'a> Prepared<'a> {
         let result = match model.language() {
             Some(detector) => detector.detect(&text, &prior),
             None => LanguageResult {
-                verdict: LanguageVerdict::Undetermined,
+                // That there is nothing to read can be told without a detector.
+                verdict: match counts(&text).letters() {
+                    0 => LanguageVerdict::NoContent,
+                    _ => LanguageVerdict::Undetermined,
+                },
                 script: Script::COMMON,
                 probability: 0.0,
                 reliable: false,

@@ -30,6 +30,9 @@ pub struct RawServeArgs {
     /// Most calls in flight; more are refused [default: 1024]
     #[arg(long, value_name = "N")]
     pub max_in_flight: Option<u32>,
+    /// Most request bytes held by all calls together; more are refused [default: 268435456]
+    #[arg(long, value_name = "BYTES")]
+    pub max_in_flight_bytes: Option<u32>,
     /// Most connections; more are closed at once [default: 10000]
     #[arg(long, value_name = "N")]
     pub max_connections: Option<u32>,
@@ -42,6 +45,9 @@ pub struct RawServeArgs {
     /// How long a connection may take to say that it speaks HTTP/2 [default: 10]
     #[arg(long, value_name = "SECONDS")]
     pub handshake_seconds: Option<u32>,
+    /// How long one request message may take to arrive [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub receive_seconds: Option<u32>,
     /// Ping quiet clients this often [default: 30]
     #[arg(long, value_name = "SECONDS")]
     pub keepalive_seconds: Option<u32>,
@@ -87,10 +93,12 @@ macro_rules! each_setting {
             max_text_bytes: $op!(max_text_bytes, "a whole number"),
             max_frame_bytes: $op!(max_frame_bytes, "a whole number"),
             max_in_flight: $op!(max_in_flight, "a whole number"),
+            max_in_flight_bytes: $op!(max_in_flight_bytes, "a whole number"),
             max_connections: $op!(max_connections, "a whole number"),
             max_concurrent_streams: $op!(max_concurrent_streams, "a whole number"),
             drain_seconds: $op!(drain_seconds, "a whole number"),
             handshake_seconds: $op!(handshake_seconds, "a whole number"),
+            receive_seconds: $op!(receive_seconds, "a whole number"),
             keepalive_seconds: $op!(keepalive_seconds, "a whole number"),
             reflection: $op!(reflection, "true or false"),
             log_format: $op!(log_format, "text or json"),
@@ -172,6 +180,7 @@ impl RawServeArgs {
                 reflection: self.reflection.unwrap_or(default.reflection),
                 drain: seconds(self.drain_seconds, default.drain),
                 handshake: seconds(self.handshake_seconds, default.handshake),
+                receive: seconds(self.receive_seconds, default.receive),
                 keepalive: Duration::from_secs(at_least(
                     "keepalive-seconds",
                     self.keepalive_seconds,
@@ -190,6 +199,12 @@ impl RawServeArgs {
                     1,
                     default.max_concurrent_streams as usize,
                 )? as u32,
+                max_in_flight_bytes: at_least(
+                    "max-in-flight-bytes",
+                    self.max_in_flight_bytes,
+                    max_frame_bytes,
+                    default.max_in_flight_bytes,
+                )?,
                 max_in_flight: at_least("max-in-flight", self.max_in_flight, 1, default.max_in_flight)?,
             },
             log_format: log_format.parse().map_err(|expected| ConfigError::Value {

@@ -1,12 +1,13 @@
 //! The wire: generated messages, their conversion, and the server. Generated types stop here.
 //!
 //! A call passes through [`server`] (connections, drain), `call` (request id, deadline, panics, log),
-//! [`codec`] (bounded decoding), `service` (the methods) and [`convert`] (checked values in, messages out).
+//! `intake` (bytes and time of what comes in), [`codec`] (bounded decoding), `service` (the methods) and [`convert`] (checked values in, messages out).
 
 mod call;
 pub mod codec;
 pub mod convert;
 pub mod health;
+mod intake;
 mod offsets;
 mod respond;
 pub mod server;

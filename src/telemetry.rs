@@ -1,5 +1,6 @@
 //! Logs: to standard error, as text or JSON, never with an article's text in them.
 
+use std::cell::RefCell;
 use std::str::FromStr;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::SystemTime;
@@ -40,4 +41,23 @@ pub fn start(format: LogFormat, filter: EnvFilter) {
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+}
+
+thread_local! {
+    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// From now on a panic leaves its place in the source and nothing else: messages of the standard library
+/// quote the string that was sliced, which may be an article's.
+pub fn keep_panics_quiet() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, thread = std::thread::current().name(), "panicked");
+        LAST_PANIC.with(|last| *last.borrow_mut() = place);
+    }));
+}
+
+/// Where this thread panicked last, when [`keep_panics_quiet`] is in force.
+pub fn take_last_panic() -> Option<String> {
+    LAST_PANIC.with(|last| last.borrow_mut().take())
 }

@@ -1,6 +1,7 @@
 //! `glotsift serve`.
 
 use super::Failure;
+use super::load::load_model;
 use crate::config::{RawServeArgs, Serve};
 use crate::model::Model;
 use crate::rpc::server;
@@ -8,7 +9,7 @@ use crate::shutdown::Shutdown;
 use crate::telemetry;
 use anyhow::{Context, anyhow};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -30,11 +31,13 @@ pub fn run(args: ServeArgs) -> Result<(), Failure> {
     let settings = settings(args, environment).map_err(Failure::Usage)?;
     let filter = telemetry::filter(&settings.log_level).map_err(|e| Failure::Usage(e.into()))?;
     telemetry::start(settings.log_format, filter);
-    let model = Arc::new(load(settings.models.as_deref()).map_err(Failure::Usage)?);
+    let model = load_model(settings.models.as_deref())?;
     if check_only {
         tracing::info!(model = model.version(), "the settings and the model are good");
         return Ok(());
     }
+    // From here on there are articles about.
+    telemetry::keep_panics_quiet();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -56,18 +59,6 @@ fn settings(args: ServeArgs, env: impl Fn(&str) -> Option<String>) -> anyhow::Re
         }
     };
     Ok(args.settings.or(RawServeArgs::from_environment(env)?).or(file).check()?)
-}
-
-/// The one place that knows where models come from.
-fn load(models: Option<&Path>) -> anyhow::Result<Model> {
-    match models {
-        None => Ok(Model::default()),
-        Some(dir) => {
-            let manifest = dir.join("manifest.json");
-            fs::metadata(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
-            Ok(Model::default())
-        }
-    }
 }
 
 async fn serve(model: Arc<Model>, settings: Serve) -> anyhow::Result<()> {

@@ -1,7 +1,9 @@
 //! What every call gets, whatever its method: a request id, its deadline, a place in the count of calls in
 //! flight, protection from a panic, the right status codes, and a line in the log.
 
+use crate::rpc::intake::{Budget, Intake, Share};
 use crate::rpc::{pb, status};
+use crate::telemetry;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Frame, SizeHint};
@@ -25,17 +27,25 @@ use tower::Service;
 const REQUEST_ID: &str = "x-request-id";
 /// Health checks must be answered when everything else is refused.
 const EXEMPT: &str = "/grpc.health.v1.Health/";
+/// Clients of these may open a call and stay quiet.
+const STREAMING: [&str; 2] = ["/glotsift.v1.ClassifierService/Stream", "/grpc.reflection."];
 
 /// What a handler tells the log about its call.
 #[derive(Debug, Default)]
 pub(crate) struct CallStats {
     text_bytes: AtomicU64,
+    share: Arc<Share>,
 }
 
 impl CallStats {
     pub(crate) fn add_text(&self, article: Option<&pb::Article>) {
         let bytes = article.map_or(0, |article| article.text.len() as u64);
         self.text_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// One item of a stream is done with.
+    pub(crate) fn item_answered(&self) {
+        self.share.give_back();
     }
 }
 
@@ -44,9 +54,19 @@ impl CallStats {
 pub(crate) struct Calls<S> {
     inner: S,
     in_flight: Arc<Semaphore>,
-    max_in_flight: usize,
-    max_frame_bytes: usize,
+    budget: Arc<Budget>,
+    limits: CallLimits,
     stop: CancellationToken,
+}
+
+/// What all calls together, and each message, may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallLimits {
+    pub(crate) max_in_flight: usize,
+    pub(crate) max_in_flight_bytes: usize,
+    pub(crate) max_frame_bytes: usize,
+    /// How long a message may take to arrive.
+    pub(crate) receive: Duration,
 }
 
 impl<S> Calls<S>
@@ -56,21 +76,17 @@ where
 {
     /// Once `stop` is cancelled, calls still waiting for their client or their deadline are answered
     /// UNAVAILABLE.
-    pub(crate) fn new(
-        inner: S,
-        max_in_flight: usize,
-        max_frame_bytes: usize,
-        stop: CancellationToken,
-    ) -> Self {
-        let in_flight = Arc::new(Semaphore::new(max_in_flight));
-        Self { inner, in_flight, max_in_flight, max_frame_bytes, stop }
+    pub(crate) fn new(inner: S, limits: CallLimits, stop: CancellationToken) -> Self {
+        let in_flight = Arc::new(Semaphore::new(limits.max_in_flight));
+        Self { inner, in_flight, budget: Budget::new(limits.max_in_flight_bytes), limits, stop }
     }
 
     pub(crate) async fn handle(
         mut self,
         mut request: Request<Body>,
     ) -> Result<Response<CallBody>, Infallible> {
-        let stats = Arc::new(CallStats::default());
+        let share = Arc::new(Share::new(self.budget.clone()));
+        let stats = Arc::new(CallStats { share: share.clone(), ..CallStats::default() });
         let mut log = CallLog {
             request_id: request_id(request.headers()),
             method: request.uri().path().to_owned(),
@@ -82,9 +98,9 @@ where
         let permit = match self.in_flight.clone().try_acquire_owned() {
             Ok(permit) => Some(permit),
             Err(_) if exempt => None,
-            Err(_) => return Ok(refusal(status::overloaded(self.max_in_flight), log)),
+            Err(_) => return Ok(refusal(status::overloaded(self.limits.max_in_flight), log)),
         };
-        let max_frame_bytes = self.max_frame_bytes;
+        let max_frame_bytes = self.limits.max_frame_bytes;
         let mut ends = Ends {
             deadline: timeout(request.headers()).map(|after| Box::pin(sleep(after))),
             stop: self.stop.clone(),
@@ -93,13 +109,17 @@ where
         // The routes below would answer a passed deadline with CANCELLED.
         request.headers_mut().remove("grpc-timeout");
         request.extensions_mut().insert(stats);
+        if !exempt {
+            let unary = !STREAMING.iter().any(|method| log.method.starts_with(method));
+            request = request.map(|body| Body::new(Intake::new(body, share, self.limits.receive, unary)));
+        }
 
         let mut answer = Box::pin(async move { self.inner.call(request).await });
         let answered = poll_fn(|cx| {
             match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
                 Ok(Poll::Ready(Ok(response))) => return Poll::Ready(Ok(response)),
                 Ok(Poll::Pending) => {}
-                Err(panic) => return Poll::Ready(Err(log.panicked(&*panic))),
+                Err(_) => return Poll::Ready(Err(log.panicked())),
             }
             ends.poll(cx).map(Err)
         })
@@ -222,8 +242,8 @@ impl http_body::Body for CallBody {
         }
         let inner = Pin::new(&mut self.inner);
         match catch_unwind(AssertUnwindSafe(|| inner.poll_frame(cx))) {
-            Err(panic) => {
-                let status = self.log.panicked(&*panic);
+            Err(_) => {
+                let status = self.log.panicked();
                 return self.end_with(status);
             }
             Ok(Poll::Ready(frame)) => {
@@ -269,10 +289,10 @@ impl CallLog {
         }
     }
 
-    fn panicked(&self, panic: &(dyn std::any::Any + Send)) -> Status {
-        let detail = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-        let detail = detail.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        tracing::error!(request_id = self.request_id, method = self.method, detail, "handler panicked");
+    /// Says where, not what: a panic's message may quote the article.
+    fn panicked(&self) -> Status {
+        let place = telemetry::take_last_panic();
+        tracing::error!(request_id = self.request_id, method = self.method, place, "handler panicked");
         status::internal(&self.request_id)
     }
 }

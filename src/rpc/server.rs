@@ -6,7 +6,7 @@
 
 use crate::classify::{Options, classify};
 use crate::model::Model;
-use crate::rpc::call::Calls;
+use crate::rpc::call::{CallLimits, Calls};
 use crate::rpc::convert::Limits;
 use crate::rpc::health::{HealthService, Phase};
 use crate::rpc::pb::classifier_service_server::ClassifierServiceServer;
@@ -40,10 +40,14 @@ pub struct ServeConfig {
     pub drain: Duration,
     /// How long a new connection may take to say that it speaks HTTP/2.
     pub handshake: Duration,
+    /// How long one request message may take to arrive.
+    pub receive: Duration,
     pub keepalive: Duration,
     pub max_connections: usize,
     pub max_concurrent_streams: u32,
     pub max_in_flight: usize,
+    /// Request bytes held at once by all calls; bounds memory where the limits per message cannot.
+    pub max_in_flight_bytes: usize,
 }
 
 impl Default for ServeConfig {
@@ -53,10 +57,12 @@ impl Default for ServeConfig {
             reflection: true,
             drain: Duration::from_secs(10),
             handshake: Duration::from_secs(10),
+            receive: Duration::from_secs(30),
             keepalive: Duration::from_secs(30),
             max_connections: 10_000,
             max_concurrent_streams: 200,
             max_in_flight: 1_024,
+            max_in_flight_bytes: 256 << 20,
         }
     }
 }
@@ -94,7 +100,13 @@ pub async fn serve(
     let phase = Arc::new(phase);
     let routes = routes(model.clone(), &config, phases)?;
     let stop = CancellationToken::new();
-    let calls = Calls::new(routes, config.max_in_flight, config.limits.max_frame_bytes, stop.clone());
+    let limits = CallLimits {
+        max_in_flight: config.max_in_flight,
+        max_in_flight_bytes: config.max_in_flight_bytes,
+        max_frame_bytes: config.limits.max_frame_bytes,
+        receive: config.receive,
+    };
+    let calls = Calls::new(routes, limits, stop.clone());
     let server = Server {
         calls,
         http: http(&config),

@@ -153,6 +153,7 @@ impl Stream for ClassifyStream {
             Ok(response) => Item::Response(response),
             Err(error) => Item::Error(status::item_error(&error)),
         };
+        self.stats.item_answered();
         let response = pb::StreamClassifyArticlesResponse { request_id, result: Some(result) };
         Poll::Ready(Some(Ok(response)))
     }

@@ -44,10 +44,23 @@ pub(crate) fn deadline_exceeded() -> Status {
     Status::with_error_details(Code::DeadlineExceeded, "the call's deadline passed", details)
 }
 
+pub(crate) fn too_slow(patience: Duration) -> Status {
+    let details = info("REQUEST_TOO_SLOW", [("seconds".to_owned(), patience.as_secs_f64().to_string())]);
+    let message = format!("the request message did not arrive within {patience:?}");
+    Status::with_error_details(Code::DeadlineExceeded, message, details)
+}
+
 pub(crate) fn overloaded(max_in_flight: usize) -> Status {
     let mut details = info("OVERLOADED", [("max_in_flight".to_owned(), max_in_flight.to_string())]);
     details.set_retry_info(Some(RETRY_DELAY));
     let message = format!("{max_in_flight} calls are in flight already, try again later");
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+pub(crate) fn too_much_in_flight(max_bytes: usize) -> Status {
+    let mut details = info("OVERLOADED", [("max_in_flight_bytes".to_owned(), max_bytes.to_string())]);
+    details.set_retry_info(Some(RETRY_DELAY));
+    let message = format!("{max_bytes} bytes of requests are in flight already, try again later");
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
@@ -77,11 +90,12 @@ pub(crate) fn adopt(status: Status, max_frame_bytes: usize) -> Status {
             .any(|start| message.starts_with(start));
     match status.code() {
         Code::OutOfRange | Code::ResourceExhausted => {
-            let told = format!("request message exceeds the limit of {max_frame_bytes} bytes: {message}");
+            let told = format!("request message exceeds the limit of {max_frame_bytes} bytes");
             Status::with_error_details(Code::ResourceExhausted, told, info("MESSAGE_TOO_LARGE", frame))
         }
         Code::Internal if client_fault => {
-            Status::with_error_details(Code::InvalidArgument, message, info("MALFORMED_REQUEST", []))
+            let told = format!("request cannot be read: {message}");
+            Status::with_error_details(Code::InvalidArgument, told, info("MALFORMED_REQUEST", []))
         }
         Code::Unimplemented => {
             let message = if message.is_empty() { "no such method on this server" } else { message };

@@ -14,6 +14,12 @@ enum Behaviour {
 #[derive(Clone)]
 struct Broken(Behaviour);
 
+fn calls(behaviour: Behaviour, max_in_flight: usize) -> Calls<Broken> {
+    let receive = Duration::from_secs(1);
+    let limits = CallLimits { max_in_flight, max_in_flight_bytes: 100, max_frame_bytes: 100, receive };
+    Calls::new(Broken(behaviour), limits, CancellationToken::new())
+}
+
 struct PanickingBody;
 
 impl http_body::Body for PanickingBody {
@@ -60,9 +66,9 @@ async fn status_of(response: Response<CallBody>) -> Status {
 #[tokio::test]
 async fn a_panic_costs_one_call() {
     for behaviour in [Behaviour::Panic, Behaviour::PanicInBody] {
-        let calls = Calls::new(Broken(behaviour), 1, 1, CancellationToken::new());
+        let wrapped = calls(behaviour, 1);
         for _ in 0..3 {
-            let response = calls.clone().handle(request(&[("x-request-id", "r-7")])).await.unwrap();
+            let response = wrapped.clone().handle(request(&[("x-request-id", "r-7")])).await.unwrap();
             assert_eq!(response.headers()["x-request-id"], "r-7");
             let status = status_of(response).await;
             assert_eq!(status.code(), Code::Internal);
@@ -74,21 +80,21 @@ async fn a_panic_costs_one_call() {
 
 #[tokio::test]
 async fn a_passed_deadline_is_deadline_exceeded() {
-    let calls = Calls::new(Broken(Behaviour::Hang), 1, 1, CancellationToken::new());
-    let response = calls.handle(request(&[("grpc-timeout", "20m")])).await.unwrap();
+    let wrapped = calls(Behaviour::Hang, 1);
+    let response = wrapped.handle(request(&[("grpc-timeout", "20m")])).await.unwrap();
     assert_eq!(status_of(response).await.code(), Code::DeadlineExceeded);
 }
 
 #[tokio::test]
 async fn over_the_limit_is_refused_with_a_retry_delay_and_health_is_exempt() {
-    let calls = Calls::new(Broken(Behaviour::Hang), 0, 1, CancellationToken::new());
-    let status = status_of(calls.clone().handle(request(&[])).await.unwrap()).await;
+    let wrapped = calls(Behaviour::Hang, 0);
+    let status = status_of(wrapped.clone().handle(request(&[])).await.unwrap()).await;
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
 
     let mut check = request(&[("grpc-timeout", "5m")]);
     *check.uri_mut() = "/grpc.health.v1.Health/Check".parse().unwrap();
-    assert_eq!(status_of(calls.handle(check).await.unwrap()).await.code(), Code::DeadlineExceeded);
+    assert_eq!(status_of(wrapped.handle(check).await.unwrap()).await.code(), Code::DeadlineExceeded);
 }
 
 #[test]

@@ -1,0 +1,197 @@
+use crate::support::{TestServer, article, channel, expect_error, framed, request};
+use glotsift::rpc::pb::classifier_service_client::ClassifierServiceClient;
+use glotsift::rpc::server::ServeConfig;
+use glotsift::rpc::{Limits, pb};
+use std::time::{Duration, Instant};
+use tokio_stream::StreamExt;
+use tonic::{Code, Request};
+use tonic_types::StatusExt;
+
+const CLASSIFY: &str = "glotsift.v1.ClassifierService/ClassifyArticle";
+const BATCH: &str = "glotsift.v1.ClassifierService/BatchClassifyArticles";
+
+#[tokio::test]
+async fn a_text_over_the_limit_is_refused_or_cut_as_asked() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let text = "ж".repeat((1 << 19) + 1);
+    let status = client.classify_article(request("", &text)).await.unwrap_err();
+    expect_error(&status, Code::InvalidArgument, "TEXT_TOO_LONG");
+    assert_eq!(status.message(), "article.text has 1048578 bytes, expected at most 1048576");
+    assert_eq!(status.get_details_bad_request().unwrap().field_violations[0].field, "article.text");
+
+    let mut cut = request("", &text);
+    cut.options = Some(pb::ClassifyOptions { truncate: true, ..Default::default() });
+    let reply = client.classify_article(cut).await.unwrap().into_inner();
+    assert!(reply.truncated);
+    assert_eq!(reply.text_bytes_total, 1_048_578);
+    assert!(reply.text_bytes_used <= 1 << 20);
+}
+
+#[tokio::test]
+async fn a_frame_over_the_limit_is_resource_exhausted_and_names_it() {
+    let limits = Limits { max_text_bytes: 1000, max_frame_bytes: 4000, ..Limits::default() };
+    let server = TestServer::with(ServeConfig { limits, ..ServeConfig::default() }).await;
+    let mut client = server.client().await;
+    let status = client.classify_article(request("", &"x".repeat(5000))).await.unwrap_err();
+    expect_error(&status, Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
+    assert!(status.message().contains("4000"), "{}", status.message());
+
+    let items = vec![pb::StreamClassifyArticlesRequest {
+        article: Some(article("", &"x".repeat(5000))),
+        ..Default::default()
+    }];
+    let mut replies = client.stream_classify_articles(tokio_stream::iter(items)).await.unwrap().into_inner();
+    expect_error(&replies.message().await.unwrap_err(), Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
+}
+
+#[tokio::test]
+async fn four_mebibytes_of_empty_items_are_refused_before_they_are_allocated() {
+    let server = TestServer::start().await;
+    let body = framed(false, &[0x0a, 0x00].repeat(2 << 20));
+    let begun = Instant::now();
+    let status = server.post(BATCH, &[], body).await;
+    expect_error(&status, Code::InvalidArgument, "BATCH_TOO_LARGE");
+    assert_eq!(status.message(), "articles has 2097152 entries, expected at most 1000");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_batch_of_exactly_the_limit_passes() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let batch = |n| pb::BatchClassifyArticlesRequest {
+        articles: vec![article("", "One more."); n],
+        ..Default::default()
+    };
+    let reply = client.batch_classify_articles(batch(1000)).await.unwrap().into_inner();
+    assert_eq!(reply.results.len(), 1000);
+    let status = client.batch_classify_articles(batch(1001)).await.unwrap_err();
+    expect_error(&status, Code::InvalidArgument, "BATCH_TOO_LARGE");
+    assert!(client.batch_classify_articles(batch(0)).await.unwrap().into_inner().results.is_empty());
+}
+
+#[tokio::test]
+async fn unknown_numbers_and_codes_are_the_callers_fault() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+
+    let mut odd = request("", "text");
+    odd.offset_encoding = 77;
+    let status = client.classify_article(odd).await.unwrap_err();
+    expect_error(&status, Code::InvalidArgument, "UNKNOWN_ENUM");
+
+    let mut odd = request("", "text");
+    odd.options =
+        Some(pb::ClassifyOptions { allowed_languages: vec!["xx-bogus".into()], ..Default::default() });
+    let status = client.classify_article(odd).await.unwrap_err();
+    expect_error(&status, Code::InvalidArgument, "UNKNOWN_LANGUAGE");
+    let violation = &status.get_details_bad_request().unwrap().field_violations[0];
+    assert_eq!(violation.field, "options.allowed_languages[0]");
+
+    let detect = pb::DetectLanguageRequest {
+        article: Some(article("", "")),
+        strict_languages: true,
+        ..Default::default()
+    };
+    let mut odd = detect.clone();
+    odd.allowed_languages = vec!["en".into(), "?".into()];
+    let status = client.detect_language(odd).await.unwrap_err();
+    assert_eq!(status.get_details_bad_request().unwrap().field_violations[0].field, "allowed_languages[1]");
+
+    // What a batch's items share fails the batch.
+    let batch = pb::BatchClassifyArticlesRequest {
+        articles: vec![article("", "text")],
+        offset_encoding: -1,
+        ..Default::default()
+    };
+    let status = client.batch_classify_articles(batch).await.unwrap_err();
+    expect_error(&status, Code::InvalidArgument, "UNKNOWN_ENUM");
+}
+
+#[tokio::test]
+async fn a_decompression_bomb_stops_at_the_frame_limit() {
+    use std::io::Write;
+    let server = TestServer::start().await;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    for _ in 0..64 {
+        gzip.write_all(&vec![0; 1 << 20]).unwrap();
+    }
+    let gzip = framed(true, &gzip.finish().unwrap());
+    let status = server.post(CLASSIFY, &[("grpc-encoding", "gzip")], gzip).await;
+    expect_error(&status, Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
+
+    let zstd = framed(true, &zstd::bulk::compress(&vec![0; 64 << 20], 1).unwrap());
+    let status = server.post(CLASSIFY, &[("grpc-encoding", "zstd")], zstd).await;
+    expect_error(&status, Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
+}
+
+#[tokio::test]
+async fn a_deadline_ends_a_waiting_stream_with_its_own_code() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let mut request = Request::new(tokio_stream::pending());
+    request.metadata_mut().insert("grpc-timeout", "200m".parse().unwrap());
+    let begun = Instant::now();
+    let mut replies = client.stream_classify_articles(request).await.unwrap().into_inner();
+    let status = replies.message().await.unwrap_err();
+    expect_error(&status, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_beyond_the_limit_are_told_to_come_back_until_a_client_goes() {
+    let server = TestServer::with(ServeConfig { max_in_flight: 1, ..ServeConfig::default() }).await;
+    let address = server.address;
+    // A runtime of its own: dropping it is the client's sudden death.
+    let holder = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let item =
+                pb::StreamClassifyArticlesRequest { article: Some(article("", "one")), ..Default::default() };
+            let open = tokio_stream::iter([item]).chain(tokio_stream::pending());
+            let mut client = ClassifierServiceClient::new(channel(address).await);
+            let mut replies = client.stream_classify_articles(open).await.unwrap().into_inner();
+            replies.message().await.unwrap().unwrap();
+        });
+        runtime
+    });
+    let runtime = holder.join().unwrap();
+
+    let mut client = server.client().await;
+    let status = client.classify_article(request("", "two")).await.unwrap_err();
+    expect_error(&status, Code::ResourceExhausted, "OVERLOADED");
+    assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
+
+    runtime.shutdown_background();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while client.classify_article(request("", "three")).await.is_err() {
+        assert!(Instant::now() < deadline, "the place was never given back");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn bytes_in_flight_are_bounded_over_all_calls() {
+    let config = ServeConfig { max_in_flight_bytes: 100_000, ..ServeConfig::default() };
+    let server = TestServer::with(config).await;
+    let mut client = server.client().await;
+    let status = client.classify_article(request("", &"x".repeat(150_000))).await.unwrap_err();
+    expect_error(&status, Code::ResourceExhausted, "OVERLOADED");
+    assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
+    // Given back after each call, and within a stream after each item.
+    for _ in 0..5 {
+        client.classify_article(request("", &"x".repeat(60_000))).await.unwrap();
+    }
+    let (requests, stream) = tokio::sync::mpsc::channel(1);
+    let stream = tokio_stream::wrappers::ReceiverStream::new(stream);
+    let mut replies = client.stream_classify_articles(stream).await.unwrap().into_inner();
+    for _ in 0..5 {
+        let item = pb::StreamClassifyArticlesRequest {
+            article: Some(article("", &"x".repeat(60_000))),
+            ..Default::default()
+        };
+        requests.send(item).await.unwrap();
+        replies.message().await.unwrap().unwrap();
+    }
+}

@@ -1,0 +1,112 @@
+//! A real server on 127.0.0.1, and the ways to talk to it.
+
+use bytes::Bytes;
+use glotsift::model::Model;
+use glotsift::rpc::pb;
+use glotsift::rpc::pb::classifier_service_client::ClassifierServiceClient;
+use glotsift::rpc::server::{Drained, ServeConfig, ServeError, serve};
+use http_body_util::{BodyExt, Full};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use tonic_health::pb::health_client::HealthClient;
+use tower::ServiceExt;
+
+/// Nothing here takes this long unless it hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    pub(crate) stop: CancellationToken,
+    task: JoinHandle<Result<Drained, ServeError>>,
+}
+
+impl TestServer {
+    pub(crate) async fn start() -> Self {
+        Self::with(ServeConfig::default()).await
+    }
+
+    pub(crate) async fn with(config: ServeConfig) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let shutdown = stop.clone().cancelled_owned();
+        let task = tokio::spawn(serve(listener, model(), config, shutdown));
+        Self { address, stop, task }
+    }
+
+    pub(crate) async fn channel(&self) -> Channel {
+        channel(self.address).await
+    }
+
+    pub(crate) async fn client(&self) -> ClassifierServiceClient<Channel> {
+        ClassifierServiceClient::new(self.channel().await)
+    }
+
+    pub(crate) async fn health(&self) -> HealthClient<Channel> {
+        HealthClient::new(self.channel().await)
+    }
+
+    /// Asks the server to stop and waits until it has.
+    pub(crate) async fn stopped(self) -> Drained {
+        self.stop.cancel();
+        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap()
+    }
+
+    /// Posts raw bytes as the body of one call and returns how it ended.
+    pub(crate) async fn post(&self, method: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Status {
+        let mut request = http::Request::post(format!("http://{}/{method}", self.address))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::new(Full::new(Bytes::from(body)))).unwrap();
+        let response = self.channel().await.oneshot(request).await.unwrap();
+        let from_headers = Status::from_header_map(response.headers());
+        let collected = response.into_body().collect().await.unwrap();
+        let status = from_headers.or_else(|| Status::from_header_map(collected.trailers()?));
+        status.unwrap_or_else(|| Status::new(Code::Unknown, "the server sent no status"))
+    }
+}
+
+/// The built-in model where it loads; whether it does is the business of its own test and of the binary's.
+/// The wire must behave on any model.
+pub(crate) fn model() -> Arc<Model> {
+    std::panic::catch_unwind(Model::built_in).unwrap_or_default()
+}
+
+pub(crate) async fn channel(address: SocketAddr) -> Channel {
+    Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+/// The five-byte prefix gRPC puts before each message.
+pub(crate) fn framed(compressed: bool, message: &[u8]) -> Vec<u8> {
+    let mut framed = vec![u8::from(compressed)];
+    framed.extend((message.len() as u32).to_be_bytes());
+    framed.extend(message);
+    framed
+}
+
+pub(crate) fn article(id: &str, text: &str) -> pb::Article {
+    pb::Article { id: id.into(), text: text.into(), ..Default::default() }
+}
+
+pub(crate) fn request(id: &str, text: &str) -> pb::ClassifyArticleRequest {
+    pb::ClassifyArticleRequest { article: Some(article(id, text)), ..Default::default() }
+}
+
+/// Every error says in an `ErrorInfo` who speaks and why.
+#[track_caller]
+pub(crate) fn expect_error(status: &Status, code: Code, reason: &str) {
+    use tonic_types::StatusExt;
+    assert_eq!(status.code(), code, "{status:?}");
+    let info = status.get_details_error_info().expect("an ErrorInfo");
+    assert_eq!((info.domain.as_str(), info.reason.as_str()), ("glotsift", reason), "{status:?}");
+}
