@@ -1,8 +1,10 @@
 //! The command line: parse, dispatch, turn failures into exit codes.
 
+pub mod classify;
 pub mod columns;
 pub mod eval;
 pub mod load;
+pub mod render;
 
 /// Why a subcommand did not succeed; the variant decides the exit code.
 #[derive(Debug)]
