@@ -145,7 +145,8 @@ fn nothing_reaches_the_terminal_that_could_disturb_it() {
 
 #[test]
 fn colour_is_closed_where_it_is_opened() {
-    let row = &marked_rows("abc", 0..3, &[(1..2)], 30, Page { width: 30, colour: true })[0];
+    let row =
+        &marked_rows("abc", 0..3, std::slice::from_ref(&(1..2)), 30, Page { width: 30, colour: true })[0];
     assert_eq!(row, "a\u{1b}[30m\u{1b}[43mb\u{1b}[0mc");
 }
 
