@@ -5,6 +5,31 @@ pub mod columns;
 pub mod eval;
 pub mod load;
 pub mod render;
+pub mod serve;
+pub mod train;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Language, noise, topic and spam of articles
+#[derive(Debug, Parser)]
+#[command(name = "glotsift", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve over gRPC, on the built-in model unless told otherwise
+    Serve(serve::ServeArgs),
+    /// Classify files or standard input, without a server
+    Classify(classify::ClassifyArgs),
+    /// Score a model on labelled data
+    Eval(eval::EvalArgs),
+    /// Train one task on labelled data and write a bundle
+    Train(train::TrainArgs),
+}
 
 /// Why a subcommand did not succeed; the variant decides the exit code.
 #[derive(Debug)]
@@ -19,4 +44,24 @@ impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::Work(error)
     }
+}
+
+/// Runs the process's command line.
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Classify(args) => classify::run(args),
+        Command::Eval(args) => eval::run(args),
+        Command::Train(args) => train::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Work(error)) => failed(&error, 1),
+        Err(Failure::Usage(error)) => failed(&error, 2),
+    }
+}
+
+fn failed(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("error: {}", format!("{error:#}").replace('\n', " "));
+    ExitCode::from(code)
 }

@@ -1,6 +1,8 @@
 //! Which language a text is written in.
 
+pub mod detector;
 mod table;
+pub mod whatlang;
 
 use crate::script::Script;
 use std::ops::Range;

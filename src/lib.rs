@@ -9,13 +9,21 @@
 //! One place composes the pipeline ([`classify`]), one file names whatlang (`language/whatlang.rs`)
 //! and one names linfa (`bayes/fit.rs`).
 
+pub mod bayes;
 pub mod classify;
 pub mod cli;
+pub mod config;
 pub mod corpus;
 pub mod evaluate;
+pub mod features;
 pub mod language;
 pub mod model;
 pub mod noise;
+pub mod rpc;
 pub mod script;
+pub mod shutdown;
+pub mod storage;
+pub mod telemetry;
 pub mod text;
 pub mod topic;
+pub mod train;

@@ -3,9 +3,11 @@
 use super::Failure;
 use super::load::load_model;
 use super::render::{Page, View, render};
-use crate::classify::{Classification, Options, classify};
+use crate::classify::{Options, classify};
 use crate::language::Language;
 use crate::model::Model;
+use crate::rpc::convert::MAX_ID_BYTES;
+use crate::rpc::{Limits, classify_to_response, pb, to_json};
 use crate::text::Article;
 use anyhow::{Context, anyhow};
 use std::fs::File;
@@ -36,8 +38,8 @@ pub struct ClassifyArgs {
     #[arg(long, value_name = "CODE", value_parser = language)]
     pub language_hint: Option<Language>,
     /// How many topics to show; 0 is all
-    #[arg(long, value_name = "N", default_value_t = Options::default().max_topics)]
-    pub max_topics: usize,
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub max_topics: u32,
     /// Folder of the model; the one inside the binary when left out
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
@@ -111,31 +113,45 @@ fn classify_all(
 }
 
 fn one(args: &ClassifyArgs, model: &Model, page: Page, path: &Path, text: &str) -> anyhow::Result<String> {
+    if args.format != OutputFormat::Table {
+        return response_json(args, model, path, text);
+    }
     let article =
         Article { title: &args.title, text, language_hint: args.language_hint, ..Article::default() };
-    let options = Options { explain: args.explain, max_topics: args.max_topics, ..Options::default() };
+    let max_topics = args.max_topics as usize;
+    let options = Options { explain: args.explain, max_topics, ..Options::default() };
     let result = classify(model, &article, &options);
-    let name = name(path);
-    match args.format {
-        OutputFormat::Table => {
-            Ok(render(&View { name: &name, title: &args.title, text, result: &result }, page))
-        }
-        OutputFormat::Json | OutputFormat::Jsonl => response_json(&name, &article, model, &result),
-    }
+    Ok(render(&View { name: &name(path), title: &args.title, text, result: &result }, page))
 }
 
 fn name(path: &Path) -> String {
     if path == Path::new(STDIN) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
-/// One line of canonical proto3 JSON, ending in a line end.
-fn response_json(
-    _article_id: &str,
-    _article: &Article<'_>,
-    _model: &Model,
-    _result: &Classification,
-) -> anyhow::Result<String> {
-    Err(anyhow!("format \"json\" is not in this build: expected table"))
+/// One line of canonical proto3 JSON, ending in a line end: what the service would answer.
+fn response_json(args: &ClassifyArgs, model: &Model, path: &Path, text: &str) -> anyhow::Result<String> {
+    let id = path.display().to_string();
+    let request = pb::ClassifyArticleRequest {
+        article: Some(pb::Article {
+            // an identifier has a limit that a path may not respect
+            id: id.chars().take(MAX_ID_BYTES / char::MAX.len_utf8()).collect(),
+            title: args.title.clone(),
+            text: text.to_owned(),
+            language_hint: args.language_hint.map(|hint| hint.as_str().to_owned()).unwrap_or_default(),
+        }),
+        options: Some(pb::ClassifyOptions {
+            explain: args.explain,
+            max_topics: Some(args.max_topics),
+            ..pb::ClassifyOptions::default()
+        }),
+        ..pb::ClassifyArticleRequest::default()
+    };
+    // --max-bytes has been asked already
+    let limits =
+        Limits { max_text_bytes: usize::MAX, max_title_bytes: usize::MAX, max_frame_bytes: usize::MAX };
+    let response =
+        classify_to_response(model, request, &limits).with_context(|| format!("{}: refused", name(path)))?;
+    Ok(to_json(&response) + "\n")
 }
 
 fn read(path: &Path, max: u64) -> anyhow::Result<String> {

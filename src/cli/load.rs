@@ -3,17 +3,15 @@
 use super::Failure;
 use crate::model::Model;
 use anyhow::anyhow;
+use crate::storage::load_bundle;
 use std::path::Path;
+use std::sync::Arc;
 
-/// The model in `folder`, or the one inside the binary. A folder that holds no model is the caller's
-/// mistake, so it is [`Failure::Usage`].
-pub fn load_model(folder: Option<&Path>) -> Result<Model, Failure> {
-    if let Some(folder) = folder {
-        let manifest = folder.join("manifest.json");
-        if !manifest.is_file() {
-            let problem = anyhow!("no model in {}: expected a folder with a manifest.json", folder.display());
-            return Err(Failure::Usage(problem));
-        }
+/// The model in `folder`, or the one inside the binary. A folder that holds no usable model is the
+/// caller's mistake, so it is [`Failure::Usage`].
+pub fn load_model(folder: Option<&Path>) -> Result<Arc<Model>, Failure> {
+    match folder {
+        None => Ok(Model::built_in()),
+        Some(folder) => load_bundle(folder).map(Arc::new).map_err(|e| Failure::Usage(anyhow!(e))),
     }
-    Ok(Model::default())
 }

@@ -7,6 +7,7 @@ use glotsift::model::Model;
 use glotsift::noise::NoiseKind;
 use glotsift::text::Article;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 struct Expected {
     language_code: String,
@@ -38,7 +39,7 @@ fn expected(text: &Path) -> Expected {
     }
 }
 
-fn model() -> Model {
+fn model() -> Arc<Model> {
     load_model(None).unwrap()
 }
 

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Trains the shipped bundle, models/default, with the command line alone.
+#
+#   scripts/train-default.sh DATA_DIR [OUT_DIR]
+#
+# DATA_DIR holds the corpora: manifest.json (each source's licence and class), topic/train, spam/train,
+# language/flores, boilerplate. OUT_DIR is models/default when left out; build again afterwards, the
+# bundle is compiled into the binary. Only sources of class open or unknown are trained on; manifest.json
+# alone decides. The same data gives the same bytes.
+set -euo pipefail
+
+data=${1:?usage: scripts/train-default.sh DATA_DIR [OUT_DIR]}
+root=$(cd "$(dirname "$0")/.." && pwd)
+out=${2:-$root/models/default}
+glotsift=${GLOTSIFT:-$root/target/release/glotsift}
+[ -x "$glotsift" ] || cargo build --release --manifest-path "$root/Cargo.toml"
+
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+sources=(--sources "$data/manifest.json" --classes open,unknown)
+
+# Templates of comment forms, cookie banners and the like: hashes only.
+"$glotsift" train --task boilerplate --base none --name default --out "$stage/1" "$data/boilerplate/boilerplate.jsonl.gz"
+# 205 language and script pairs, and Nigerian Pidgin from news.
+"$glotsift" train --task language --base "$stage/1" --name default --out "$stage/2" \
+    "$data/language/flores/train.jsonl.gz" "$data/topic/train/pcm.jsonl.gz"
+# Seventeen IPTC topics, one table per language.
+"$glotsift" train --task topic --labels iptc --base "$stage/2" --name default --out "$stage/3" \
+    "${sources[@]}" "$data"/topic/train
+# Spam, with real news as ham in every language.
+"$glotsift" train --task spam --base "$stage/3" --name default --out "$stage/4" \
+    "${sources[@]}" --ham "$data/topic/train" -- "$data"/spam/train
+
+mkdir -p "$out"
+cp "$stage"/4/* "$out"/
+ls -l "$out"

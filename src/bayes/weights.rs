@@ -1,0 +1,394 @@
+//! The packed weights of a fitted model, and scoring with them.
+//!
+//! A *table* (one per language group, say) is a run of buckets; a feature hash picks its bucket and a
+//! 12-bit fingerprint within it. A bucket's records follow each other in a byte stream:
+//!
+//! ```text
+//! u16 little-endian: fingerprint << 4 | n
+//!     n in 1..=6:   n narrow codes follow
+//!     n in 7..=14:  n - 6 wide codes follow
+//!     n = 15:       a byte with the number of wide codes, then they follow
+//! narrow code: u8                label * narrow levels + level
+//! wide code:   u16 little-endian label * wide levels + level
+//! ```
+//!
+//! `level` points into a codebook of weights shared by all tables, one for narrow codes and one for wide
+//! ones. Rare features, most of all features, have few and large weights: 17 labels and 15 levels fit
+//! one byte, so such a feature costs about four bytes in all. A frequent feature's weights are small,
+//! and their errors add up over a document: they get two bytes.
+
+use bytes::Bytes;
+
+/// Records a bucket holds on average.
+const RECORDS_PER_BUCKET: usize = 6;
+const MAX_LEVELS: usize = 255;
+/// Largest `n` of a record of narrow codes.
+const NARROW_MAX: u16 = 6;
+const COUNT_FOLLOWS: u16 = 15;
+/// Fewer levels than this are too coarse for narrow codes.
+const NARROW_MIN_LEVELS: usize = 8;
+/// A record with a smaller weight than this has wide codes.
+const NARROW_LOWEST: f64 = 0.25;
+const WIDE_LOWEST: f64 = 0.004;
+
+/// One language group's part of a [`Weights`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    pub name: String,
+    pub first_bucket: u32,
+    pub n_buckets: u32,
+    /// Per label; minus infinity where the table never saw the label.
+    pub bias: Vec<f32>,
+    /// Softmax temperature found on held-back documents.
+    pub temperature: f32,
+    /// Training documents behind the table.
+    pub documents: u64,
+}
+
+/// More labels would leave fewer than 16 levels.
+pub const MAX_LABELS: usize = 4096;
+
+enum Codes<'a> {
+    Narrow(&'a [u8]),
+    Wide(&'a [u8]),
+}
+
+/// All tables of one task. Cheap to clone: the bytes are shared.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    n_labels: usize,
+    narrow: Vec<f32>,
+    wide: Vec<f32>,
+    tables: Vec<Table>,
+    starts: Bytes,
+    records: Bytes,
+}
+
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum WeightsError {
+    #[error("{0}")]
+    Shape(String),
+    #[error("a weight or bias is not finite")]
+    NonFinite,
+}
+
+/// One feature to pack.
+#[derive(Clone, Debug)]
+pub struct Feature {
+    pub hash: u64,
+    /// The more important of two features that cannot be told apart stays.
+    pub importance: f32,
+    /// `(label, weight above the background)`.
+    pub weights: Vec<(u16, f32)>,
+}
+
+/// A table to pack.
+#[derive(Clone, Debug)]
+pub struct TableInput {
+    pub name: String,
+    pub bias: Vec<f32>,
+    pub temperature: f32,
+    pub documents: u64,
+    pub features: Vec<Feature>,
+}
+
+#[inline]
+fn spread(hash: u64) -> u64 {
+    hash.wrapping_mul(0x9FB2_1C65_1E98_DF25)
+}
+
+#[inline]
+fn bucket_of(spread: u64, n_buckets: u32) -> u32 {
+    (((spread >> 32) * u64::from(n_buckets)) >> 32) as u32
+}
+
+#[inline]
+fn fingerprint_of(spread: u64) -> u16 {
+    (spread >> 8) as u16 & 0x0FFF
+}
+
+impl Weights {
+    pub fn n_labels(&self) -> usize {
+        self.n_labels
+    }
+
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    pub fn table(&self, name: &str) -> Option<usize> {
+        self.tables.binary_search_by(|t| t.name.as_str().cmp(name)).ok()
+    }
+
+    pub fn set_temperature(&mut self, table: usize, temperature: f32) {
+        if let Some(table) = self.tables.get_mut(table) {
+            table.temperature = temperature;
+        }
+    }
+
+    /// Weights of the levels of narrow codes (none where the labels are too many) and of wide codes.
+    pub fn codebooks(&self) -> (&[f32], &[f32]) {
+        (&self.narrow, &self.wide)
+    }
+
+    /// Bucket starts (u32 little-endian, one more than buckets) and the record stream.
+    pub fn parts(&self) -> (&Bytes, &Bytes) {
+        (&self.starts, &self.records)
+    }
+
+    /// Puts the parts of a file together, checking every offset, code and number.
+    pub fn from_parts(
+        n_labels: usize,
+        narrow: Vec<f32>,
+        wide: Vec<f32>,
+        tables: Vec<Table>,
+        starts: Bytes,
+        records: Bytes,
+    ) -> Result<Self, WeightsError> {
+        let shape = |what: String| Err(WeightsError::Shape(what));
+        if n_labels == 0 || n_labels > MAX_LABELS || wide.is_empty() {
+            return shape(format!("{n_labels} labels, {} levels: at most {MAX_LABELS} labels fit", wide.len()));
+        }
+        if n_labels * narrow.len() > 1 << 8 || n_labels * wide.len() > 1 << 16 {
+            return shape(format!("{n_labels} labels of {} and {} levels do not fit a code", narrow.len(), wide.len()));
+        }
+        if narrow.iter().chain(&wide).any(|w| !w.is_finite())
+            || tables.iter().any(|t| {
+                t.bias.iter().any(|b| b.is_nan() || *b == f32::INFINITY)
+                    || !(t.temperature.is_finite() && t.temperature > 0.0)
+            })
+        {
+            return Err(WeightsError::NonFinite);
+        }
+        if !tables.is_sorted_by(|a, b| a.name < b.name) {
+            return shape("tables are not in order of their names".into());
+        }
+        if starts.len() < 4 || starts.len() % 4 != 0 {
+            return shape(format!("{} bytes of bucket starts", starts.len()));
+        }
+        let n_buckets = starts.len() / 4 - 1;
+        let mut next = 0_u64;
+        for table in &tables {
+            if table.bias.len() != n_labels {
+                return shape(format!("table {} has {} biases for {n_labels} labels", table.name, table.bias.len()));
+            }
+            if u64::from(table.first_bucket) != next {
+                return shape(format!("table {} does not follow the one before it", table.name));
+            }
+            next += u64::from(table.n_buckets);
+        }
+        if next != n_buckets as u64 {
+            return shape(format!("tables use {next} of {n_buckets} buckets"));
+        }
+        let weights = Self { n_labels, narrow, wide, tables, starts, records };
+        let mut from = 0_usize;
+        if weights.start(0) != 0 || weights.start(n_buckets) != weights.records.len() {
+            return shape("bucket starts do not span the records".into());
+        }
+        for bucket in 0..n_buckets {
+            let to = weights.start(bucket + 1);
+            if to < from || to > weights.records.len() {
+                return shape(format!("bucket {bucket} runs backwards or past the end"));
+            }
+            let mut at = from;
+            while at < to {
+                let Some((_, codes, next)) = weights.record(at, to) else {
+                    return shape(format!("bucket {bucket} holds a broken record"));
+                };
+                let mut known = true;
+                weights.each_code(codes, |label, level| known &= label < n_labels && level.is_some());
+                if !known {
+                    return shape(format!("bucket {bucket} names a label or level past the last"));
+                }
+                at = next;
+            }
+            from = to;
+        }
+        Ok(weights)
+    }
+
+    #[inline]
+    fn start(&self, bucket: usize) -> usize {
+        self.starts
+            .get(bucket * 4..bucket * 4 + 4)
+            .and_then(|b| b.try_into().ok())
+            .map_or(0, |b| u32::from_le_bytes(b) as usize)
+    }
+
+    /// The record at `at`: its fingerprint, its codes and where the next one begins.
+    #[inline]
+    fn record(&self, at: usize, end: usize) -> Option<(u16, Codes<'_>, usize)> {
+        let bytes = self.records.get(at..end)?;
+        let head = u16::from_le_bytes([*bytes.first()?, *bytes.get(1)?]);
+        let (narrow, n, from) = match head & 0xF {
+            n @ ..=NARROW_MAX => (true, usize::from(n), 2),
+            COUNT_FOLLOWS => (false, usize::from(*bytes.get(2)?), 3),
+            n => (false, usize::from(n - NARROW_MAX), 2),
+        };
+        let length = if narrow { n } else { 2 * n };
+        let codes = bytes.get(from..from + length)?;
+        Some((head >> 4, if narrow { Codes::Narrow(codes) } else { Codes::Wide(codes) }, at + from + length))
+    }
+
+    #[inline]
+    fn each_code(&self, codes: Codes<'_>, mut each: impl FnMut(usize, Option<&f32>)) {
+        match codes {
+            Codes::Narrow(bytes) => {
+                let levels = self.narrow.len().max(1);
+                for &code in bytes {
+                    each(usize::from(code) / levels, self.narrow.get(usize::from(code) % levels));
+                }
+            }
+            Codes::Wide(bytes) => {
+                let levels = self.wide.len();
+                for pair in bytes.chunks_exact(2) {
+                    let code = usize::from(u16::from_le_bytes([pair[0], pair[1]]));
+                    each(code / levels, self.wide.get(code % levels));
+                }
+            }
+        }
+    }
+
+    /// Calls `each(label, weight)` for the labels a feature met; says whether the table knows it.
+    #[inline]
+    pub fn look_up(&self, table: &Table, hash: u64, mut each: impl FnMut(usize, f32)) -> bool {
+        if table.n_buckets == 0 {
+            return false;
+        }
+        let spread = spread(hash);
+        let bucket = (table.first_bucket + bucket_of(spread, table.n_buckets)) as usize;
+        let fingerprint = fingerprint_of(spread);
+        let (mut at, end) = (self.start(bucket), self.start(bucket + 1));
+        while at < end {
+            let Some((held, codes, next)) = self.record(at, end) else { return false };
+            if held == fingerprint {
+                self.each_code(codes, |label, weight| each(label, weight.copied().unwrap_or(0.0)));
+                return true;
+            }
+            at = next;
+        }
+        false
+    }
+
+    /// Adds up a document vector: `scores` by label, minus infinity where the table never saw the label.
+    /// Returns the share of the document's weight in features the table knows, 0 to 1.
+    pub fn score(&self, table: usize, vector: &[(u64, u32)], scores: &mut Vec<f32>) -> f64 {
+        scores.clear();
+        scores.resize(self.n_labels, 0.0);
+        let Some(table) = self.tables.get(table) else { return 0.0 };
+        let (mut known, mut all) = (0.0_f32, 0.0_f32);
+        let unit = 1.0 / crate::features::WEIGHT_SCALE as f32;
+        for &(hash, weight) in vector {
+            let weight = weight as f32 * unit;
+            all += weight;
+            if self.look_up(table, hash, |label, w| scores[label] += weight * w) {
+                known += weight;
+            }
+        }
+        for (score, bias) in scores.iter_mut().zip(&table.bias) {
+            *score = if *bias == f32::NEG_INFINITY { *bias } else { *score + bias * known };
+        }
+        if all > 0.0 { f64::from(known / all) } else { 0.0 }
+    }
+
+    /// Packs tables; the same input gives the same bytes.
+    pub fn pack(n_labels: usize, mut tables: Vec<TableInput>) -> Result<Self, WeightsError> {
+        tables.sort_by(|a, b| a.name.cmp(&b.name));
+        if n_labels == 0 || n_labels > MAX_LABELS {
+            return Err(WeightsError::Shape(format!("{n_labels} labels: 1 to {MAX_LABELS} fit a table")));
+        }
+        let top = tables
+            .iter()
+            .flat_map(|t| &t.features)
+            .flat_map(|f| f.weights.iter().map(|w| f64::from(w.1)))
+            .fold(1.0_f64, f64::max);
+        let narrow = match (1 << 8) / n_labels {
+            levels @ NARROW_MIN_LEVELS.. => codebook(NARROW_LOWEST, top, levels.min(MAX_LEVELS)),
+            _ => Vec::new(),
+        };
+        let wide = codebook(WIDE_LOWEST, top, ((1 << 16) / n_labels).min(MAX_LEVELS));
+        let bounds = |codebook: &[f32]| -> Vec<f32> { codebook.windows(2).map(|w| 0.5 * (w[0] + w[1])).collect() };
+        let (narrow_bounds, wide_bounds) = (bounds(&narrow), bounds(&wide));
+        let (mut starts, mut records) = (Vec::new(), Vec::new());
+        let mut heads = Vec::with_capacity(tables.len());
+        for table in tables {
+            let n_buckets = table.features.len().div_ceil(RECORDS_PER_BUCKET) as u32;
+            let mut features: Vec<(u32, u16, Feature)> = table
+                .features
+                .into_iter()
+                .map(|f| {
+                    let spread = spread(f.hash);
+                    (bucket_of(spread, n_buckets.max(1)), fingerprint_of(spread), f)
+                })
+                .collect();
+            features.sort_by(|a, b| {
+                (a.0, a.1)
+                    .cmp(&(b.0, b.1))
+                    .then(b.2.importance.total_cmp(&a.2.importance))
+                    .then(a.2.hash.cmp(&b.2.hash))
+            });
+            features.dedup_by(|b, a| (a.0, a.1) == (b.0, b.1));
+            heads.push(Table {
+                name: table.name,
+                first_bucket: (starts.len() / 4) as u32,
+                n_buckets,
+                bias: table.bias,
+                temperature: table.temperature,
+                documents: table.documents,
+            });
+            let mut rest = features.into_iter().peekable();
+            for bucket in 0..n_buckets {
+                starts.extend_from_slice(&(records.len() as u32).to_le_bytes());
+                while let Some((_, fingerprint, mut feature)) = rest.next_if(|f| f.0 == bucket) {
+                    feature.weights.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                    feature.weights.truncate(255);
+                    let n = feature.weights.len() as u16;
+                    let is_narrow = !narrow.is_empty()
+                        && n <= NARROW_MAX
+                        && feature.weights.iter().all(|w| f64::from(w.1) >= NARROW_LOWEST);
+                    let count = match (is_narrow, n) {
+                        (true, n) => n,
+                        (false, n @ ..=8) => n + NARROW_MAX,
+                        _ => COUNT_FOLLOWS,
+                    };
+                    records.extend_from_slice(&(fingerprint << 4 | count).to_le_bytes());
+                    if count == COUNT_FOLLOWS {
+                        records.push(n as u8);
+                    }
+                    for (label, weight) in feature.weights {
+                        let label = usize::from(label);
+                        if is_narrow {
+                            let level = narrow_bounds.partition_point(|b| *b < weight);
+                            records.push((label * narrow.len() + level) as u8);
+                        } else {
+                            let level = wide_bounds.partition_point(|b| *b < weight);
+                            records.extend_from_slice(&((label * wide.len() + level) as u16).to_le_bytes());
+                        }
+                    }
+                }
+            }
+        }
+        if records.len() > u32::MAX as usize {
+            return Err(WeightsError::Shape(format!("{} bytes of records exceed 4 GiB", records.len())));
+        }
+        starts.extend_from_slice(&(records.len() as u32).to_le_bytes());
+        Self::from_parts(n_labels, narrow, wide, heads, starts.into(), records.into())
+    }
+}
+
+/// Bytes one feature takes in the packed form, its share of the bucket starts included.
+pub fn packed_size(n_labels: usize, weights: &[f64]) -> f32 {
+    let n = weights.len();
+    let narrow = (1 << 8) / n_labels.max(1) >= NARROW_MIN_LEVELS
+        && n <= usize::from(NARROW_MAX)
+        && weights.iter().all(|w| *w >= NARROW_LOWEST);
+    let codes = if narrow { n } else { 2 * n };
+    2.0 + 4.0 / RECORDS_PER_BUCKET as f32 + codes as f32
+}
+
+/// Levels in geometric steps: a frequent feature's small weights matter as much as a rare one's large
+/// weight, so the error should be relative.
+fn codebook(lowest: f64, top: f64, levels: usize) -> Vec<f32> {
+    let step = (top / lowest).ln() / (levels.max(2) - 1) as f64;
+    (0..levels).map(|level| (lowest * (step * level as f64).exp()) as f32).collect()
+}

@@ -1,0 +1,89 @@
+//! `glotsift serve`.
+
+use super::Failure;
+use crate::config::{RawServeArgs, Serve};
+use crate::model::Model;
+use crate::rpc::server;
+use crate::shutdown::Shutdown;
+use crate::telemetry;
+use anyhow::{Context, anyhow};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    /// A TOML file of settings, keyed like the flags; flags and GLOTSIFT_* variables win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Check the settings and the model, then exit without opening a port
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    settings: RawServeArgs,
+}
+
+pub fn run(args: ServeArgs) -> Result<(), Failure> {
+    let check_only = args.check;
+    let environment = |name: &str| std::env::var(name).ok();
+    let settings = settings(args, environment).map_err(Failure::Usage)?;
+    let filter = telemetry::filter(&settings.log_level).map_err(|e| Failure::Usage(e.into()))?;
+    telemetry::start(settings.log_format, filter);
+    let model = Arc::new(load(settings.models.as_deref()).map_err(Failure::Usage)?);
+    if check_only {
+        tracing::info!(model = model.version(), "the settings and the model are good");
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let served = runtime.block_on(serve(model, settings));
+    // What insisted shutdown left running must not hold the process.
+    runtime.shutdown_background();
+    served.map_err(Failure::Work)
+}
+
+fn settings(args: ServeArgs, env: impl Fn(&str) -> Option<String>) -> anyhow::Result<Serve> {
+    let path = args.config.or_else(|| env("GLOTSIFT_CONFIG").map(PathBuf::from));
+    let file = match path {
+        None => RawServeArgs::default(),
+        Some(path) => {
+            let text =
+                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            RawServeArgs::from_toml(&path, &text)?
+        }
+    };
+    Ok(args.settings.or(RawServeArgs::from_environment(env)?).or(file).check()?)
+}
+
+/// The one place that knows where models come from.
+fn load(models: Option<&Path>) -> anyhow::Result<Model> {
+    match models {
+        None => Ok(Model::default()),
+        Some(dir) => {
+            let manifest = dir.join("manifest.json");
+            fs::metadata(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+            Ok(Model::default())
+        }
+    }
+}
+
+async fn serve(model: Arc<Model>, settings: Serve) -> anyhow::Result<()> {
+    let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let address = listener.local_addr().context("cannot tell the port")?;
+    tracing::info!(model = model.version(), "listening on {address}");
+    let requested = shutdown.requested.clone().cancelled_owned();
+    tokio::select! {
+        served = server::serve(listener, model, settings.server, requested) => {
+            let drained = served?;
+            tracing::info!(cut = drained.cut, "stopped");
+            Ok(())
+        }
+        () = shutdown.insisted.cancelled() => Err(anyhow!("stopped by a second signal before the drain was over")),
+    }
+}

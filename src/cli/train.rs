@@ -1,0 +1,137 @@
+//! `glotsift train`: labelled data in, a new bundle out.
+
+mod bundle;
+mod corpus;
+mod language;
+mod report;
+mod text;
+
+use super::Failure;
+use crate::corpus::{Columns, Format};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Train one task on labelled data and write a bundle; the other tasks come from the base
+#[derive(Debug, Clone, clap::Args)]
+pub struct TrainArgs {
+    /// What to train
+    #[arg(long, value_enum)]
+    pub task: TrainTask,
+    /// Folder of the bundle to write; an existing bundle is replaced
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Bundle that gives the other tasks: a folder, `default` for the one inside the binary, or `none`
+    #[arg(long, default_value = "default", value_name = "DIR")]
+    pub base: String,
+    /// Name of the new bundle; the folder's name when left out
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Labels the data may have: `iptc`, or a comma-separated list; any when left out
+    #[arg(long, value_name = "LABELS")]
+    pub labels: Option<String>,
+    /// Language of every row that has none of its own (ISO 639-3 or BCP 47); detected when left out
+    #[arg(long, value_name = "CODE")]
+    pub language: Option<String>,
+    /// JSON object of sources, `{"name": {"class": …, "licence": …, "repository": …}}`, for the card
+    #[arg(long, value_name = "FILE")]
+    pub sources: Option<PathBuf>,
+    /// Only rows whose source has one of these classes in --sources
+    #[arg(long, value_delimiter = ',', value_name = "CLASS,...", requires = "sources")]
+    pub classes: Vec<String>,
+    /// Files, folders or - whose texts are all ham (with --task spam): real articles, say
+    #[arg(long, value_name = "FILE")]
+    pub ham: Vec<PathBuf>,
+    /// Lidstone smoothing
+    #[arg(long)]
+    pub alpha: Option<f64>,
+    /// How evenly (source, label) pairs count: 0 by documents, 1 all alike
+    #[arg(long)]
+    pub balance: Option<f64>,
+    /// Size of the tables: bytes per documents^(2/3) of a table; 0 for no bound
+    #[arg(long)]
+    pub bytes: Option<f64>,
+    /// Format of the data (jsonl, csv, tsv, fasttext); told from the extension when left out
+    #[arg(long, value_name = "FORMAT")]
+    pub input_format: Option<Format>,
+    /// What the data calls its columns, such as text=body,label=topic
+    #[arg(long, value_name = "FIELD=COLUMN,...")]
+    pub columns: Option<Columns>,
+    /// Stop at the first row that cannot be used instead of skipping it
+    #[arg(long)]
+    pub strict: bool,
+    /// How the report is printed
+    #[arg(long, value_enum, default_value_t = super::eval::OutputFormat::Table)]
+    pub format: super::eval::OutputFormat,
+    /// Labelled data: files, folders, or - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum TrainTask {
+    Topic,
+    Spam,
+    Language,
+    Boilerplate,
+}
+
+impl TrainTask {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Topic => "topic",
+            Self::Spam => "spam",
+            Self::Language => "language",
+            Self::Boilerplate => "boilerplate",
+        }
+    }
+}
+
+/// Set by ctrl-c; training looks at it between batches and before it publishes.
+#[derive(Clone, Debug, Default)]
+struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    fn on_ctrl_c() -> Self {
+        let flag = Self::default();
+        let seen = flag.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            if let Ok(runtime) = runtime
+                && runtime.block_on(tokio::signal::ctrl_c()).is_ok()
+            {
+                seen.0.store(true, Ordering::Relaxed);
+            }
+        });
+        flag
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        if self.0.load(Ordering::Relaxed) {
+            return Err(Failure::Work(anyhow::anyhow!("interrupted: nothing was written")));
+        }
+        Ok(())
+    }
+}
+
+pub fn run(args: TrainArgs) -> Result<(), Failure> {
+    let interrupt = Interrupt::on_ctrl_c();
+    let base = bundle::Base::open(&args)?;
+    let data = corpus::Corpus::open(&args)?;
+    let trained = match args.task {
+        TrainTask::Topic | TrainTask::Spam => text::train(&args, &base, &data, &interrupt)?,
+        TrainTask::Language => language::train(&args, &data, &interrupt)?,
+        TrainTask::Boilerplate => text::boilerplate(&data, &interrupt)?,
+    };
+    interrupt.check()?;
+    let version = base.publish(&args, trained.card, trained.file)?;
+    report::print(&args, &trained.report, &version);
+    Ok(())
+}
+
+/// What a task's training gives.
+struct Trained {
+    card: crate::model::manifest::TaskCard,
+    file: Vec<u8>,
+    report: report::TrainReport,
+}

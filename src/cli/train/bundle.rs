@@ -1,0 +1,60 @@
+//! The bundle a training starts from and the one it writes.
+
+use super::TrainArgs;
+use crate::cli::Failure;
+use crate::model::manifest::{Manifest, SCHEMA, TaskCard};
+use crate::model::{Bundle, Model, built_in};
+use crate::storage::{publish_bundle, read_bundle};
+use anyhow::{Context, anyhow};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub struct Base {
+    pub bundle: Bundle,
+    pub model: Model,
+}
+
+impl Base {
+    pub fn open(args: &TrainArgs) -> Result<Self, Failure> {
+        let mut bundle = match args.base.as_str() {
+            "none" => Bundle {
+                manifest: Manifest { schema: SCHEMA, name: String::new(), tasks: BTreeMap::new() },
+                files: BTreeMap::new(),
+            },
+            "default" => built_in::bundle().map_err(|e| Failure::Work(anyhow!(e)))?,
+            folder => read_bundle(Path::new(folder)).map_err(|e| Failure::Usage(anyhow!(e)))?,
+        };
+        // The task about to be trained need not be usable in the base.
+        if let Some(card) = bundle.manifest.tasks.remove(args.task.name()) {
+            bundle.files.remove(&card.file);
+        }
+        let model = Model::from_parts(&bundle)
+            .with_context(|| format!("the base {} is not a usable model", args.base))
+            .map_err(Failure::Usage)?;
+        Ok(Self { bundle, model })
+    }
+
+    /// Puts the trained task beside the base's others and publishes; returns the new version.
+    pub fn publish(&self, args: &TrainArgs, mut card: TaskCard, file: Vec<u8>) -> Result<String, Failure> {
+        let mut bundle = self.bundle.clone();
+        let name = match &args.name {
+            Some(name) => name.clone(),
+            None => args
+                .out
+                .file_name()
+                .map(|n| n.to_string_lossy().into_owned())
+                .ok_or_else(|| Failure::Usage(anyhow!("--out {} has no folder name", args.out.display())))?,
+        };
+        card.file = format!("{}.safetensors", args.task.name());
+        card.bytes = file.len() as u64;
+        card.blake3 = blake3::hash(&file).to_hex().to_string();
+        card.origin = name.clone();
+        bundle.files.insert(card.file.clone(), Bytes::from(file));
+        bundle.manifest.name = name;
+        bundle.manifest.tasks.insert(args.task.name().to_string(), card);
+        let model = Model::from_parts(&bundle).context("the trained model does not load").map_err(Failure::Work)?;
+        publish_bundle(&bundle, &args.out).map_err(|e| Failure::Work(anyhow!(e)))?;
+        Ok(model.version().to_string())
+    }
+}

@@ -1,0 +1,205 @@
+//! The labelled data of a training, read as often as it takes: texts are never all in memory.
+
+use super::{Interrupt, TrainArgs, TrainTask};
+use crate::cli::Failure;
+use crate::corpus::{CorpusError, Document, ReadOptions, Require, open};
+use crate::model::manifest::SourceCard;
+use anyhow::{Context, anyhow};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// Documents handed on at a time.
+const BATCH: usize = 4096;
+const SHOWN_SKIPS: usize = 5;
+
+/// What `--sources` says of a source.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+struct SourceInfo {
+    class: Option<String>,
+    licence: Option<String>,
+    repository: Option<String>,
+}
+
+pub struct Corpus {
+    /// Files and whether all their texts are ham.
+    parts: Vec<(Vec<PathBuf>, bool)>,
+    options: ReadOptions,
+    sources: BTreeMap<String, SourceInfo>,
+    classes: Vec<String>,
+    strict: bool,
+    /// Standard input, kept for the second reading.
+    _spool: Option<NamedTempFile>,
+}
+
+/// How a reading went.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Read {
+    pub documents: u64,
+    /// Rows that could not be used, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Rows of sources whose class was not asked for.
+    pub left_out: u64,
+}
+
+impl Corpus {
+    pub fn open(args: &TrainArgs) -> Result<Self, Failure> {
+        let require = match args.task {
+            TrainTask::Topic | TrainTask::Spam => Require::Label,
+            TrainTask::Language => Require::Language,
+            TrainTask::Boilerplate => Require::Text,
+        };
+        let sources = match &args.sources {
+            None => BTreeMap::new(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read --sources {}", path.display()))
+                    .map_err(Failure::Usage)?;
+                serde_json::from_str(&text)
+                    .with_context(|| format!("--sources {} is not an object of sources", path.display()))
+                    .map_err(Failure::Usage)?
+            }
+        };
+        if !args.ham.is_empty() && args.task != TrainTask::Spam {
+            return Err(Failure::Usage(anyhow!("--ham goes with --task spam, not {}", args.task.name())));
+        }
+        let (files, spool) = spool(&args.files)?;
+        for path in files.iter().chain(&args.ham) {
+            if path != Path::new("-") && !path.exists() {
+                return Err(Failure::Work(anyhow!("cannot read {}: no such file or folder", path.display())));
+            }
+        }
+        Ok(Self {
+            parts: vec![(files, false), (args.ham.clone(), true)],
+            options: ReadOptions {
+                format: args.input_format,
+                columns: args.columns.clone().unwrap_or_default(),
+                require,
+            },
+            sources,
+            classes: args.classes.clone(),
+            strict: args.strict,
+            _spool: spool,
+        })
+    }
+
+    /// Reads everything once, in batches. `check` names what is wrong with a document, if anything.
+    pub fn for_each(
+        &self,
+        doing: &str,
+        interrupt: &Interrupt,
+        loud: bool,
+        mut check: impl FnMut(&Document) -> Option<String>,
+        mut batch: impl FnMut(Vec<Document>) -> Result<(), Failure>,
+    ) -> Result<Read, Failure> {
+        let progress = progress(doing);
+        let mut read = Read::default();
+        let mut pending = Vec::with_capacity(BATCH);
+        for (paths, ham) in &self.parts {
+            let mut options = self.options.clone();
+            if *ham {
+                options.require = Require::Text;
+            }
+            for row in open(paths, &options) {
+                let mut document = match row {
+                    Ok(document) => document,
+                    Err(error) => {
+                        self.skip(&error, loud, &mut read, &progress)?;
+                        continue;
+                    }
+                };
+                if *ham {
+                    document.label = Some("ham".to_string());
+                }
+                if !self.classes.is_empty() && !self.takes(document.source.as_deref()) {
+                    read.left_out += 1;
+                    continue;
+                }
+                if let Some(problem) = check(&document) {
+                    if self.strict {
+                        return Err(Failure::Work(anyhow!("{problem} (--strict)")));
+                    }
+                    *read.skipped.entry(problem).or_default() += 1;
+                    continue;
+                }
+                read.documents += 1;
+                pending.push(document);
+                if pending.len() == BATCH {
+                    interrupt.check()?;
+                    progress.inc(BATCH as u64);
+                    batch(std::mem::replace(&mut pending, Vec::with_capacity(BATCH)))?;
+                }
+            }
+        }
+        if !pending.is_empty() {
+            batch(pending)?;
+        }
+        progress.finish_and_clear();
+        Ok(read)
+    }
+
+    fn skip(&self, error: &CorpusError, loud: bool, read: &mut Read, progress: &ProgressBar) -> Result<(), Failure> {
+        let told = format!("{:#}", anyhow!(error.to_string()));
+        if self.strict || error.ends_file() {
+            return Err(Failure::Work(anyhow!(told)));
+        }
+        let shown: u64 = read.skipped.values().sum();
+        if loud && shown < SHOWN_SKIPS as u64 {
+            progress.suspend(|| eprintln!("skipped: {told}"));
+        }
+        *read.skipped.entry(error.kind.to_string()).or_default() += 1;
+        Ok(())
+    }
+
+    fn takes(&self, source: Option<&str>) -> bool {
+        source
+            .and_then(|name| self.sources.get(name))
+            .and_then(|info| info.class.as_ref())
+            .is_some_and(|class| self.classes.contains(class))
+    }
+
+    /// The card's list of sources.
+    pub fn source_cards(&self, documents: &BTreeMap<String, u64>) -> Vec<SourceCard> {
+        documents
+            .iter()
+            .map(|(name, &documents)| {
+                let info = self.sources.get(name).cloned().unwrap_or_default();
+                SourceCard {
+                    name: name.clone(),
+                    documents,
+                    licence: info.licence,
+                    class: info.class,
+                    repository: info.repository,
+                }
+            })
+            .collect()
+    }
+}
+
+/// Standard input can be read once only: it goes to a temporary file.
+fn spool(files: &[PathBuf]) -> Result<(Vec<PathBuf>, Option<NamedTempFile>), Failure> {
+    if !files.iter().any(|f| f == Path::new("-")) {
+        return Ok((files.to_vec(), None));
+    }
+    let copy = || -> std::io::Result<NamedTempFile> {
+        let mut file = tempfile::Builder::new().prefix("glotsift-").suffix(".jsonl").tempfile()?;
+        std::io::copy(&mut std::io::stdin().lock(), &mut file)?;
+        Ok(file)
+    };
+    let file = copy().context("cannot keep standard input in a temporary file").map_err(Failure::Work)?;
+    let files = files.iter().map(|f| if f == Path::new("-") { file.path().to_owned() } else { f.clone() });
+    Ok((files.collect(), Some(file)))
+}
+
+fn progress(doing: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message(doing.to_string());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {human_pos} documents, {per_sec}, {elapsed}") {
+        bar.set_style(style);
+    }
+    bar
+}

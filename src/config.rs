@@ -1,0 +1,278 @@
+//! Settings: flags over environment (`GLOTSIFT_*`) over a TOML file, checked as a whole before a port opens.
+
+use crate::rpc::Limits;
+use crate::rpc::server::ServeConfig;
+use crate::telemetry::{self, LogFormat};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Loopback: a server without authentication does not face the network unless told to.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:50051";
+
+/// The settings of `serve` as one source gives them, nothing checked. Keys of the file are the flags' names.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct RawServeArgs {
+    /// Where to listen; port 0 takes any free port [default: 127.0.0.1:50051]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<String>,
+    /// A model bundle's folder; the built-in model when left out
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
+    /// Largest article text in bytes [default: 1048576]
+    #[arg(long, value_name = "BYTES")]
+    pub max_text_bytes: Option<u32>,
+    /// Largest request message in bytes [default: 8388608]
+    #[arg(long, value_name = "BYTES")]
+    pub max_frame_bytes: Option<u32>,
+    /// Most calls in flight; more are refused [default: 1024]
+    #[arg(long, value_name = "N")]
+    pub max_in_flight: Option<u32>,
+    /// Most connections; more are closed at once [default: 10000]
+    #[arg(long, value_name = "N")]
+    pub max_connections: Option<u32>,
+    /// Most calls in flight of one connection [default: 200]
+    #[arg(long, value_name = "N")]
+    pub max_concurrent_streams: Option<u32>,
+    /// How long calls in progress may take after SIGTERM [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    pub drain_seconds: Option<u32>,
+    /// How long a connection may take to say that it speaks HTTP/2 [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    pub handshake_seconds: Option<u32>,
+    /// Ping quiet clients this often [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub keepalive_seconds: Option<u32>,
+    /// Whether to offer server reflection [default: true]
+    #[arg(long, value_name = "BOOL")]
+    pub reflection: Option<bool>,
+    /// text or json [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// error, warn, info, debug, trace, or target=level directives [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+}
+
+/// Everything `serve` runs on.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    pub listen: SocketAddr,
+    pub models: Option<PathBuf>,
+    pub server: ServeConfig,
+    pub log_format: LogFormat,
+    pub log_level: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{name} is {value:?}, expected {expected}")]
+    Value { name: &'static str, value: String, expected: String },
+    #[error("environment variable {name} is {value:?}, expected {expected}")]
+    Environment { name: String, value: String, expected: &'static str },
+    #[error("{}:{line}:{column}: {message}", path.display())]
+    File { path: PathBuf, line: usize, column: usize, message: String },
+    #[error("cannot read {}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+}
+
+/// Applies `$op` to every setting, so that none can be forgotten in one of the layers.
+macro_rules! each_setting {
+    ($op:ident) => {
+        RawServeArgs {
+            listen: $op!(listen, "text"),
+            models: $op!(models, "a folder"),
+            max_text_bytes: $op!(max_text_bytes, "a whole number"),
+            max_frame_bytes: $op!(max_frame_bytes, "a whole number"),
+            max_in_flight: $op!(max_in_flight, "a whole number"),
+            max_connections: $op!(max_connections, "a whole number"),
+            max_concurrent_streams: $op!(max_concurrent_streams, "a whole number"),
+            drain_seconds: $op!(drain_seconds, "a whole number"),
+            handshake_seconds: $op!(handshake_seconds, "a whole number"),
+            keepalive_seconds: $op!(keepalive_seconds, "a whole number"),
+            reflection: $op!(reflection, "true or false"),
+            log_format: $op!(log_format, "text or json"),
+            log_level: $op!(log_level, "a level"),
+        }
+    };
+}
+
+impl RawServeArgs {
+    pub fn from_environment(env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        macro_rules! read {
+            ($field:ident, $expected:literal) => {{
+                let name = concat!("GLOTSIFT_", stringify!($field)).to_ascii_uppercase();
+                match env(&name) {
+                    None => None,
+                    Some(value) => match value.parse() {
+                        Ok(parsed) => Some(parsed),
+                        Err(_) => {
+                            return Err(ConfigError::Environment { name, value, expected: $expected });
+                        }
+                    },
+                }
+            }};
+        }
+        Ok(each_setting!(read))
+    }
+
+    pub fn from_toml(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start).min(text.len());
+            let before = text.get(..at).unwrap_or_default();
+            ConfigError::File {
+                path: path.to_owned(),
+                line: before.matches('\n').count() + 1,
+                column: before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
+                message: error.message().replace('\n', " "),
+            }
+        })
+    }
+
+    pub fn or(self, weaker: Self) -> Self {
+        macro_rules! prefer {
+            ($field:ident, $expected:literal) => {
+                self.$field.or(weaker.$field)
+            };
+        }
+        each_setting!(prefer)
+    }
+
+    pub fn check(self) -> Result<Serve, ConfigError> {
+        let listen = self.listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+        let default = ServeConfig::default();
+        let max_text_bytes =
+            at_least("max-text-bytes", self.max_text_bytes, 1, default.limits.max_text_bytes)?;
+        let max_frame_bytes =
+            at_least("max-frame-bytes", self.max_frame_bytes, 1_024, default.limits.max_frame_bytes)?;
+        if max_frame_bytes <= max_text_bytes {
+            return Err(ConfigError::Value {
+                name: "max-frame-bytes",
+                value: max_frame_bytes.to_string(),
+                expected: format!("more than max-text-bytes, which is {max_text_bytes}"),
+            });
+        }
+        let log_level = self.log_level.unwrap_or_else(|| "info".to_owned());
+        if telemetry::filter(&log_level).is_err() {
+            let expected = "a level such as info, or target=level directives".to_owned();
+            return Err(ConfigError::Value { name: "log-level", value: log_level, expected });
+        }
+        let log_format = self.log_format.unwrap_or_else(|| "text".to_owned());
+        Ok(Serve {
+            listen: listen.parse().map_err(|_| ConfigError::Value {
+                name: "listen",
+                value: listen,
+                expected: format!("an IP address and port such as {DEFAULT_LISTEN} or [::1]:50051"),
+            })?,
+            models: self.models,
+            server: ServeConfig {
+                limits: Limits { max_text_bytes, max_frame_bytes, ..default.limits },
+                reflection: self.reflection.unwrap_or(default.reflection),
+                drain: seconds(self.drain_seconds, default.drain),
+                handshake: seconds(self.handshake_seconds, default.handshake),
+                keepalive: Duration::from_secs(at_least(
+                    "keepalive-seconds",
+                    self.keepalive_seconds,
+                    1,
+                    default.keepalive.as_secs() as usize,
+                )? as u64),
+                max_connections: at_least(
+                    "max-connections",
+                    self.max_connections,
+                    1,
+                    default.max_connections,
+                )?,
+                max_concurrent_streams: at_least(
+                    "max-concurrent-streams",
+                    self.max_concurrent_streams,
+                    1,
+                    default.max_concurrent_streams as usize,
+                )? as u32,
+                max_in_flight: at_least("max-in-flight", self.max_in_flight, 1, default.max_in_flight)?,
+            },
+            log_format: log_format.parse().map_err(|expected| ConfigError::Value {
+                name: "log-format",
+                value: log_format,
+                expected,
+            })?,
+            log_level,
+        })
+    }
+}
+
+fn at_least(
+    name: &'static str,
+    value: Option<u32>,
+    min: usize,
+    default: usize,
+) -> Result<usize, ConfigError> {
+    let value = value.map_or(default, |value| value as usize);
+    if value < min {
+        return Err(ConfigError::Value {
+            name,
+            value: value.to_string(),
+            expected: format!("at least {min}"),
+        });
+    }
+    Ok(value)
+}
+
+fn seconds(value: Option<u32>, default: Duration) -> Duration {
+    value.map_or(default, |seconds| Duration::from_secs(u64::from(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(toml: &str, expected: &str) {
+        let checked = RawServeArgs::from_toml(Path::new("g.toml"), toml).and_then(RawServeArgs::check);
+        assert_eq!(checked.unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn errors_quote_the_value_and_the_accepted_form() {
+        refused(
+            "listen = \"localhost\"",
+            "listen is \"localhost\", expected an IP address and port such as 127.0.0.1:50051 or [::1]:50051",
+        );
+        refused(
+            "max-text-bytes = 9000000",
+            "max-frame-bytes is \"8388608\", expected more than max-text-bytes, which is 9000000",
+        );
+        refused("log-format = \"xml\"", "log-format is \"xml\", expected text or json");
+        refused("max-in-flight = 0", "max-in-flight is \"0\", expected at least 1");
+        let error = RawServeArgs::from_toml(Path::new("g.toml"), "reflection = true\nport = 5").unwrap_err();
+        assert!(error.to_string().starts_with("g.toml:2:1: unknown field `port`"), "{error}");
+    }
+
+    #[test]
+    fn flags_beat_environment_beats_file() {
+        let env = |name: &str| match name {
+            "GLOTSIFT_DRAIN_SECONDS" => Some("5".to_owned()),
+            "GLOTSIFT_LISTEN" => Some("127.0.0.1:2".to_owned()),
+            _ => None,
+        };
+        let file = "listen = \"127.0.0.1:3\"\ndrain-seconds = 6\nreflection = false";
+        let flags = RawServeArgs { listen: Some("127.0.0.1:1".into()), ..Default::default() };
+        let merged = flags
+            .or(RawServeArgs::from_environment(env).unwrap())
+            .or(RawServeArgs::from_toml(Path::new("g.toml"), file).unwrap())
+            .check()
+            .unwrap();
+        assert_eq!(merged.listen.port(), 1);
+        assert_eq!(merged.server.drain, Duration::from_secs(5));
+        assert!(!merged.server.reflection);
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named() {
+        let env = |name: &str| (name == "GLOTSIFT_REFLECTION").then(|| "maybe".to_owned());
+        let error = RawServeArgs::from_environment(env).unwrap_err();
+        let expected = "environment variable GLOTSIFT_REFLECTION is \"maybe\", expected true or false";
+        assert_eq!(error.to_string(), expected);
+    }
+}

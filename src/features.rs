@@ -1,0 +1,403 @@
+//! From text to hashed features: one code path for training and serving.
+//!
+//! A text is folded (lower case, digits alike, everything that is no letter a boundary) and cut into
+//! character n-grams within word boundaries and, where the script has spaces, words and word bigrams
+//! (scikit-learn's `char_wb` and `word` analyzers, hashed). Nothing is allocated per feature.
+
+use unicode_normalization::char::is_combining_mark;
+
+/// Changes whenever the same text would give other features: a model trained with another pipeline
+/// is refused.
+pub const PIPELINE_VERSION: u32 = 1;
+
+/// What to take from a text. Part of a model: it was trained on exactly this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeatureSpec {
+    /// Longest character n-gram, 1 to 8.
+    pub ngram_max: u8,
+    /// How many folded characters give n-grams.
+    pub ngram_chars: u32,
+    /// How many folded characters give words and bigrams; 0 for no words.
+    pub word_chars: u32,
+    /// How many times a word counts as much as an n-gram, 1 to 15.
+    pub word_weight: u8,
+    pub weighting: Weighting,
+    /// Also emit the shape of the text: links, capitals, digits, marks.
+    pub shape: bool,
+}
+
+/// How a feature's count in a document becomes its weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weighting {
+    /// The count, at most `cap`.
+    Counts { cap: u8 },
+    /// `ln(1 + count)`, the document scaled to Euclidean norm `norm`.
+    LogNormalized { norm: u16 },
+}
+
+/// One unit of document weight; weights are integers so that sums are exact in any order.
+pub const WEIGHT_SCALE: u32 = 1024;
+
+/// `round(1024 ln(1 + k))`: a table, so that every CPU agrees.
+const LN_1P: [u32; 256] = [
+    0, 710, 1125, 1420, 1648, 1835, 1993, 2129, 2250, 2358, 2455, 2545, 2627, 2702, 2773, 2839,
+    2901, 2960, 3015, 3068, 3118, 3165, 3211, 3254, 3296, 3336, 3375, 3412, 3448, 3483, 3516, 3549,
+    3580, 3611, 3641, 3670, 3698, 3725, 3751, 3777, 3803, 3827, 3851, 3875, 3898, 3921, 3943, 3964,
+    3985, 4006, 4026, 4046, 4066, 4085, 4104, 4122, 4140, 4158, 4175, 4193, 4210, 4226, 4243, 4259,
+    4275, 4290, 4306, 4321, 4336, 4350, 4365, 4379, 4393, 4407, 4421, 4435, 4448, 4461, 4474, 4487,
+    4500, 4512, 4525, 4537, 4549, 4561, 4573, 4585, 4596, 4608, 4619, 4630, 4641, 4652, 4663, 4674,
+    4685, 4695, 4705, 4716, 4726, 4736, 4746, 4756, 4766, 4775, 4785, 4795, 4804, 4813, 4823, 4832,
+    4841, 4850, 4859, 4868, 4876, 4885, 4894, 4902, 4911, 4919, 4928, 4936, 4944, 4952, 4960, 4968,
+    4976, 4984, 4992, 5000, 5008, 5015, 5023, 5031, 5038, 5046, 5053, 5060, 5068, 5075, 5082, 5089,
+    5096, 5103, 5110, 5117, 5124, 5131, 5138, 5144, 5151, 5158, 5164, 5171, 5178, 5184, 5191, 5197,
+    5203, 5210, 5216, 5222, 5228, 5235, 5241, 5247, 5253, 5259, 5265, 5271, 5277, 5283, 5289, 5295,
+    5300, 5306, 5312, 5318, 5323, 5329, 5335, 5340, 5346, 5351, 5357, 5362, 5368, 5373, 5378, 5384,
+    5389, 5394, 5400, 5405, 5410, 5415, 5420, 5425, 5431, 5436, 5441, 5446, 5451, 5456, 5461, 5466,
+    5471, 5475, 5480, 5485, 5490, 5495, 5500, 5504, 5509, 5514, 5518, 5523, 5528, 5532, 5537, 5542,
+    5546, 5551, 5555, 5560, 5564, 5569, 5573, 5577, 5582, 5586, 5591, 5595, 5599, 5604, 5608, 5612,
+    5616, 5621, 5625, 5629, 5633, 5637, 5642, 5646, 5650, 5654, 5658, 5662, 5666, 5670, 5674, 5678,
+];
+
+const BOUNDARY: u32 = ' ' as u32;
+const NGRAM_SEED: u64 = 0x9E37_79B9_7F4A_7C15;
+const WORD_SEED: u64 = 0xC2B2_AE3D_27D4_EB4F;
+const BIGRAM_SEED: u64 = 0x1656_67B1_9E37_79F9;
+const SHAPE_SEED: u64 = 0x27D4_EB2F_1656_67C5;
+
+/// Folded multiplication: the high and low halves of a 128-bit product, xored.
+#[inline]
+fn mix(a: u64, b: u64) -> u64 {
+    let product = u128::from(a ^ 0xA076_1D64_78BD_642F) * u128::from(b ^ 0xE703_7ED1_A0B4_28DB);
+    (product as u64) ^ ((product >> 64) as u64)
+}
+
+/// Buffers to reuse from document to document.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// Folded characters with boundaries collapsed to one space, a space at each end.
+    folded: Vec<u32>,
+    /// Byte offset in the text of each folded character.
+    offsets: Vec<u32>,
+    slots: Vec<(u64, u32)>,
+    used: Vec<u32>,
+    /// The document vector: (feature hash, weight in units of 1 / [`WEIGHT_SCALE`]).
+    pub vector: Vec<(u64, u32)>,
+}
+
+/// Where a feature stands in the text, as byte offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub start: u32,
+    pub end: u32,
+}
+
+fn is_word_char(c: char) -> bool {
+    c.is_alphanumeric() || (!c.is_ascii() && is_combining_mark(c))
+}
+
+/// Scripts written without spaces: a run of them is no word.
+fn is_unspaced(c: u32) -> bool {
+    matches!(c,
+        0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x0F00..=0x0FFF
+        | 0x3040..=0x30FF | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF)
+}
+
+impl Scratch {
+    /// Folds at most `limit` characters of `text`; returns how many bytes were looked at.
+    fn fold(&mut self, text: &str, limit: usize) -> usize {
+        self.folded.clear();
+        self.offsets.clear();
+        self.folded.push(BOUNDARY);
+        self.offsets.push(0);
+        let mut looked_at = text.len();
+        for (at, c) in text.char_indices() {
+            if self.folded.len() > limit {
+                looked_at = at;
+                break;
+            }
+            let folded = if c.is_ascii() {
+                if c.is_ascii_digit() {
+                    u32::from(b'0')
+                } else if c.is_ascii_alphabetic() {
+                    u32::from((c as u8).to_ascii_lowercase())
+                } else {
+                    BOUNDARY
+                }
+            } else if c == '\u{200c}' || c == '\u{200d}' || c == '\u{ad}' {
+                continue;
+            } else if c.is_numeric() {
+                u32::from(b'0')
+            } else if is_word_char(c) {
+                c.to_lowercase().next().map_or(BOUNDARY, u32::from)
+            } else {
+                BOUNDARY
+            };
+            if folded == BOUNDARY && self.folded.last() == Some(&BOUNDARY) {
+                continue;
+            }
+            self.folded.push(folded);
+            self.offsets.push(at as u32);
+        }
+        if self.folded.last() != Some(&BOUNDARY) {
+            self.folded.push(BOUNDARY);
+            self.offsets.push(looked_at as u32);
+        }
+        self.offsets.push(looked_at as u32);
+        looked_at
+    }
+
+    /// Calls `emit(hash, count, place)` for every feature of `text`, repeats included; returns how many
+    /// bytes were looked at.
+    pub fn emit(&mut self, text: &str, spec: &FeatureSpec, mut emit: impl FnMut(u64, u32, Place)) -> usize {
+        let limit = spec.ngram_chars.max(spec.word_chars) as usize;
+        let looked_at = self.fold(text, limit);
+        self.emit_ngrams(spec, &mut emit);
+        if spec.word_chars > 0 {
+            self.emit_words(spec, &mut emit);
+        }
+        if spec.shape {
+            emit_shape(&text[..looked_at], &mut emit);
+        }
+        looked_at
+    }
+
+    #[inline]
+    fn emit_ngrams(&self, spec: &FeatureSpec, emit: &mut impl FnMut(u64, u32, Place)) {
+        let end = self.folded.len().min(spec.ngram_chars as usize + 1);
+        let longest = usize::from(spec.ngram_max);
+        for start in 0..end {
+            let mut hash = NGRAM_SEED;
+            for (n, &c) in self.folded[start..].iter().take(longest).enumerate() {
+                hash = mix(hash, u64::from(c));
+                if c == BOUNDARY && n == 0 {
+                    continue;
+                }
+                emit(hash, 1, Place { start: self.offsets[start], end: self.offsets[start + n + 1] });
+                if c == BOUNDARY {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn emit_words(&self, spec: &FeatureSpec, emit: &mut impl FnMut(u64, u32, Place)) {
+        let end = self.folded.len().min(spec.word_chars as usize + 1);
+        let count = u32::from(spec.word_weight);
+        let mut hash = WORD_SEED;
+        let (mut length, mut start, mut spaced) = (0_usize, 0_u32, true);
+        let mut previous: Option<(u64, u32)> = None;
+        for at in 1..end {
+            let c = self.folded[at];
+            if c != BOUNDARY {
+                if length == 0 {
+                    start = self.offsets[at];
+                }
+                hash = mix(hash, u64::from(c));
+                spaced &= !is_unspaced(c);
+                length += 1;
+                continue;
+            }
+            if length >= 2 && spaced {
+                let end = self.offsets[at];
+                emit(hash, count, Place { start, end });
+                if let Some((before, from)) = previous {
+                    emit(mix(before ^ BIGRAM_SEED, hash), count, Place { start: from, end });
+                }
+                previous = Some((hash, start));
+            }
+            (hash, length, spaced) = (WORD_SEED, 0, true);
+        }
+    }
+
+    /// Fills [`Scratch::vector`] with the document vector of `text`; returns how many bytes were looked at.
+    pub fn vectorize(&mut self, text: &str, spec: &FeatureSpec) -> usize {
+        let mut slots = std::mem::take(&mut self.slots);
+        let mut used = std::mem::take(&mut self.used);
+        for &slot in &used {
+            slots[slot as usize] = (0, 0);
+        }
+        used.clear();
+        if slots.is_empty() {
+            slots.resize(1 << 12, (0, 0));
+        }
+        let looked_at = self.emit(text, spec, |hash, count, _| {
+            if used.len() * 2 > slots.len() {
+                grow(&mut slots, &mut used);
+            }
+            add(&mut slots, &mut used, hash | 1 << 63, count);
+        });
+        self.vector.clear();
+        match spec.weighting {
+            Weighting::Counts { cap } => {
+                for &slot in &used {
+                    let (hash, count) = slots[slot as usize];
+                    self.vector.push((hash, count.min(u32::from(cap)) * WEIGHT_SCALE));
+                }
+            }
+            Weighting::LogNormalized { norm } => {
+                let log = |count: u32| LN_1P[(count as usize).min(LN_1P.len() - 1)];
+                let squares: u64 =
+                    used.iter().map(|&slot| u64::from(log(slots[slot as usize].1)).pow(2)).sum();
+                let length = squares.isqrt().max(1);
+                for &slot in &used {
+                    let (hash, count) = slots[slot as usize];
+                    let weight = u64::from(log(count)) * u64::from(norm) * u64::from(WEIGHT_SCALE) / length;
+                    self.vector.push((hash, weight as u32));
+                }
+            }
+        }
+        self.slots = slots;
+        self.used = used;
+        looked_at
+    }
+}
+
+/// A text with something of everything the pipeline treats in its own way.
+const PROBE: &str = "The Quick brown fox, 42 jumps! ÜBER straße \u{fb01}n Привет мир مرحبا می\u{200c}خواهم नमस्ते 世界 こんにちは 안녕 \
+                     &amp; ＡＢＣ e\u{301} http://example.org";
+
+/// A hash of what the pipeline makes of a probe text under `spec`.
+pub fn fingerprint(spec: Option<&FeatureSpec>) -> u64 {
+    let mut bytes = PIPELINE_VERSION.to_le_bytes().to_vec();
+    if let Some(spec) = spec {
+        bytes.extend_from_slice(format!("{spec:?}").as_bytes());
+        let mut scratch = Scratch::default();
+        scratch.vectorize(PROBE, spec);
+        for (hash, weight) in &scratch.vector {
+            bytes.extend_from_slice(&hash.to_le_bytes());
+            bytes.extend_from_slice(&weight.to_le_bytes());
+        }
+    }
+    xxhash_rust::xxh3::xxh3_64(&bytes)
+}
+
+fn add(slots: &mut [(u64, u32)], used: &mut Vec<u32>, key: u64, count: u32) {
+    let mask = slots.len() - 1;
+    let mut slot = key as usize & mask;
+    loop {
+        let (held, total) = slots[slot];
+        if held == key {
+            slots[slot].1 = total.saturating_add(count);
+            return;
+        }
+        if held == 0 {
+            slots[slot] = (key, count);
+            used.push(slot as u32);
+            return;
+        }
+        slot = (slot + 1) & mask;
+    }
+}
+
+fn grow(slots: &mut Vec<(u64, u32)>, used: &mut Vec<u32>) {
+    let old = std::mem::take(slots);
+    slots.resize(old.len() * 2, (0, 0));
+    let held: Vec<(u64, u32)> = used.drain(..).map(|slot| old[slot as usize]).collect();
+    for (key, count) in held {
+        add(slots, used, key, count);
+    }
+}
+
+/// What the folded characters do not show: links, capitals, digits, exclamation, each in coarse steps.
+fn emit_shape(text: &str, emit: &mut impl FnMut(u64, u32, Place)) {
+    let (mut upper, mut letters, mut digits, mut marks, mut money, mut emoji, mut all) =
+        (0_u32, 0_u32, 0_u32, 0_u32, 0_u32, 0_u32, 0_u32);
+    for c in text.chars() {
+        all += 1;
+        if c.is_alphabetic() {
+            letters += 1;
+            upper += u32::from(c.is_uppercase());
+        } else if c.is_numeric() {
+            digits += 1;
+        } else if matches!(c, '!' | '?' | '！' | '？') {
+            marks += 1;
+        } else if matches!(c, '$' | '€' | '£' | '%' | '¥' | '₽' | '₹' | '₺') {
+            money += 1;
+        } else if matches!(u32::from(c), 0x1F300..=0x1FAFF | 0x2600..=0x27BF) {
+            emoji += 1;
+        }
+    }
+    let links = (text.matches("http").count() + text.matches("www.").count()) as u32;
+    let addresses = text.matches('@').count() as u32;
+    let step = |count: u32| 32 - count.leading_zeros();
+    let share = |part: u32, whole: u32| if whole == 0 { 0 } else { part * 10 / whole };
+    let whole = Place { start: 0, end: text.len() as u32 };
+    let values = [
+        step(links),
+        step(addresses),
+        step(marks),
+        step(money),
+        step(emoji),
+        share(upper, letters),
+        share(digits, all),
+        step(all / 16),
+    ];
+    for (index, value) in values.into_iter().enumerate() {
+        emit(mix(SHAPE_SEED + index as u64, u64::from(value)), 8, whole);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: FeatureSpec = FeatureSpec {
+        ngram_max: 3,
+        ngram_chars: 100,
+        word_chars: 100,
+        word_weight: 1,
+        weighting: Weighting::Counts { cap: 255 },
+        shape: false,
+    };
+
+    fn pieces(text: &str) -> Vec<&str> {
+        let mut found = Vec::new();
+        Scratch::default().emit(text, &SPEC, |_, _, place| {
+            found.push(&text[place.start as usize..place.end as usize]);
+        });
+        found
+    }
+
+    #[test]
+    fn ngrams_stay_within_words() {
+        // " ab ": a-boundary, the letters and their n-grams up to three; then the words and the bigram.
+        let found = pieces("ab c");
+        assert!(found.contains(&"ab"));
+        assert!(!found.iter().any(|p| *p == "b c"));
+        assert_eq!(found.iter().filter(|p| **p == "ab c").count(), 0, "one letter is no word");
+        assert!(pieces("ab cd").contains(&"ab cd"), "the bigram");
+    }
+
+    #[test]
+    fn log_weights_have_the_norm() {
+        let spec = FeatureSpec { weighting: Weighting::LogNormalized { norm: 30 }, ..SPEC };
+        let mut scratch = Scratch::default();
+        scratch.vectorize("the quick brown fox jumps over the lazy dog", &spec);
+        let norm = scratch.vector.iter().map(|(_, w)| (f64::from(*w) / 1024.0).powi(2)).sum::<f64>().sqrt();
+        assert!((norm - 30.0).abs() < 0.1, "{norm}");
+    }
+
+    #[test]
+    fn case_digits_and_joiners_fold() {
+        let vector = |text: &str| {
+            let mut scratch = Scratch::default();
+            scratch.vectorize(text, &SPEC);
+            let mut vector = scratch.vector.clone();
+            vector.sort_unstable();
+            vector
+        };
+        assert_eq!(vector("Straße 12"), vector("STRAßE  99"));
+        assert_eq!(vector("می\u{200c}خواهم"), vector("میخواهم"));
+        assert_ne!(vector("ab"), vector("ba"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn places_are_character_boundaries(text in "\\PC*") {
+            Scratch::default().emit(&text, &SPEC, |_, _, place| {
+                let _ = &text[place.start as usize..place.end as usize];
+            });
+        }
+    }
+}

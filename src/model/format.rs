@@ -1,0 +1,247 @@
+//! The files of a bundle: safetensors with fixed tensor names, checked before anything is believed.
+
+use super::manifest::{Manifest, SCHEMA, TaskCard};
+use crate::bayes::weights::{Table, Weights, WeightsError};
+use crate::features::{self, FeatureSpec};
+use bytes::Bytes;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::borrow::Cow;
+
+/// Why a bundle is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFormatError {
+    #[error("manifest.json: {0}")]
+    Manifest(String),
+    #[error("manifest.json: schema {found}, this program reads schema {SCHEMA}")]
+    Version { found: u32 },
+    #[error("manifest.json names no task {0:?}")]
+    MissingTask(&'static str),
+    #[error("{file}: missing")]
+    MissingFile { file: String },
+    #[error("{file}: {found} bytes, the manifest says {expected}")]
+    Truncated { file: String, found: u64, expected: u64 },
+    #[error("{file}: its contents do not have the hash the manifest gives")]
+    Checksum { file: String },
+    #[error("{file}: trained with pipeline {found}, this program has pipeline {expected}: train it again")]
+    Pipeline { file: String, found: String, expected: String },
+    #[error("{file}: {problem}")]
+    Tensor { file: String, problem: String },
+    #[error("{file}: {source}")]
+    Weights { file: String, source: WeightsError },
+}
+
+/// One task's file, read and checked against its card.
+pub struct TaskFile<'a> {
+    file: &'a str,
+    bytes: Bytes,
+    tensors: SafeTensors<'a>,
+}
+
+impl Manifest {
+    pub fn parse(bytes: &[u8]) -> Result<Self, ModelFormatError> {
+        #[derive(serde::Deserialize)]
+        struct Head {
+            schema: u32,
+        }
+        let head: Head = serde_json::from_slice(bytes).map_err(|e| ModelFormatError::Manifest(e.to_string()))?;
+        if head.schema != SCHEMA {
+            return Err(ModelFormatError::Version { found: head.schema });
+        }
+        serde_json::from_slice(bytes).map_err(|e| ModelFormatError::Manifest(e.to_string()))
+    }
+
+    /// Deterministic: keys in order, no times, so the same training gives the same bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+/// Checks a task file's size, hash and pipeline against its card.
+pub fn check(card: &TaskCard, bytes: &[u8], expected_pipeline: &str) -> Result<(), ModelFormatError> {
+    let file = || card.file.clone();
+    if bytes.len() as u64 != card.bytes {
+        return Err(ModelFormatError::Truncated { file: file(), found: bytes.len() as u64, expected: card.bytes });
+    }
+    if blake3::hash(bytes).to_hex().as_str() != card.blake3 {
+        return Err(ModelFormatError::Checksum { file: file() });
+    }
+    if card.pipeline != expected_pipeline {
+        return Err(ModelFormatError::Pipeline {
+            file: file(),
+            found: card.pipeline.clone(),
+            expected: expected_pipeline.to_string(),
+        });
+    }
+    Ok(())
+}
+
+impl<'a> TaskFile<'a> {
+    pub fn open(file: &'a str, bytes: &'a Bytes) -> Result<Self, ModelFormatError> {
+        let tensors = SafeTensors::deserialize(bytes)
+            .map_err(|e| ModelFormatError::Tensor { file: file.to_string(), problem: e.to_string() })?;
+        Ok(Self { file, bytes: bytes.clone(), tensors })
+    }
+
+    fn wrong<T>(&self, problem: String) -> Result<T, ModelFormatError> {
+        Err(ModelFormatError::Tensor { file: self.file.to_string(), problem })
+    }
+
+    fn tensor(&self, name: &str, dtype: Dtype) -> Result<TensorView<'_>, ModelFormatError> {
+        let tensor = match self.tensors.tensor(name) {
+            Ok(tensor) => tensor,
+            Err(e) => return self.wrong(format!("tensor {name}: {e}")),
+        };
+        if tensor.dtype() != dtype {
+            return self.wrong(format!("tensor {name} is {:?}, expected {dtype:?}", tensor.dtype()));
+        }
+        Ok(tensor)
+    }
+
+    /// The tensor's bytes, sharing the file's memory.
+    pub fn raw(&self, name: &str, dtype: Dtype) -> Result<Bytes, ModelFormatError> {
+        let tensor = self.tensor(name, dtype)?;
+        Ok(self.bytes.slice_ref(tensor.data()))
+    }
+
+    pub fn f32s(&self, name: &str) -> Result<Vec<f32>, ModelFormatError> {
+        let tensor = self.tensor(name, Dtype::F32)?;
+        Ok(tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    }
+
+    pub fn u32s(&self, name: &str) -> Result<Vec<u32>, ModelFormatError> {
+        let tensor = self.tensor(name, Dtype::U32)?;
+        Ok(tensor.data().chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    }
+
+    pub fn u64s(&self, name: &str) -> Result<Vec<u64>, ModelFormatError> {
+        let tensor = self.tensor(name, Dtype::U64)?;
+        Ok(tensor
+            .data()
+            .chunks_exact(8)
+            .map(|b| u64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
+            .collect())
+    }
+
+    /// The weights in this file, for a card's labels and tables.
+    pub fn weights(&self, card: &TaskCard) -> Result<Weights, ModelFormatError> {
+        let (n_labels, n_tables) = (card.labels.len(), card.tables.len());
+        let biases = self.f32s("bias")?;
+        let temperatures = self.f32s("temperature")?;
+        let buckets = self.u32s("buckets")?;
+        let documents = self.u64s("documents")?;
+        if biases.len() != n_labels * n_tables
+            || temperatures.len() != n_tables
+            || buckets.len() != n_tables
+            || documents.len() != n_tables
+        {
+            return self.wrong(format!("tensors do not fit {n_tables} tables of {n_labels} labels"));
+        }
+        let mut first_bucket = 0_u32;
+        let mut tables = Vec::with_capacity(n_tables);
+        for (i, name) in card.tables.iter().enumerate() {
+            tables.push(Table {
+                name: name.clone(),
+                first_bucket,
+                n_buckets: buckets[i],
+                // The format has finite numbers only: the lowest stands for "never saw the label".
+                bias: biases[i * n_labels..(i + 1) * n_labels]
+                    .iter()
+                    .map(|b| if *b == f32::MIN { f32::NEG_INFINITY } else { *b })
+                    .collect(),
+                temperature: temperatures[i],
+                documents: documents[i],
+            });
+            first_bucket = match first_bucket.checked_add(buckets[i]) {
+                Some(next) => next,
+                None => return self.wrong("more buckets than 32 bits count".to_string()),
+            };
+        }
+        Weights::from_parts(
+            n_labels,
+            self.f32s("narrow")?,
+            self.f32s("wide")?,
+            tables,
+            self.raw("starts", Dtype::U32)?,
+            self.raw("records", Dtype::U8)?,
+        )
+        .map_err(|source| ModelFormatError::Weights { file: self.file.to_string(), source })
+    }
+}
+
+/// A tensor to write.
+pub struct TensorBytes {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    data: Vec<u8>,
+}
+
+impl TensorBytes {
+    pub fn f32s(shape: Vec<usize>, values: &[f32]) -> Self {
+        Self { dtype: Dtype::F32, shape, data: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
+    }
+
+    pub fn u32s(values: &[u32]) -> Self {
+        Self { dtype: Dtype::U32, shape: vec![values.len()], data: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
+    }
+
+    pub fn u64s(values: &[u64]) -> Self {
+        Self { dtype: Dtype::U64, shape: vec![values.len()], data: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
+    }
+
+    fn raw(dtype: Dtype, width: usize, data: &[u8]) -> Self {
+        Self { dtype, shape: vec![data.len() / width], data: data.to_vec() }
+    }
+}
+
+impl safetensors::View for TensorBytes {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.data)
+    }
+
+    fn data_len(&self) -> usize {
+        self.data.len()
+    }
+}
+
+/// The tensors of `weights`, in the names [`TaskFile::weights`] reads.
+pub fn weight_tensors(weights: &Weights) -> Vec<(String, TensorBytes)> {
+    let tables = weights.tables();
+    let bias: Vec<f32> =
+        tables.iter().flat_map(|t| &t.bias).map(|b| if *b == f32::NEG_INFINITY { f32::MIN } else { *b }).collect();
+    let temperature: Vec<f32> = tables.iter().map(|t| t.temperature).collect();
+    let buckets: Vec<u32> = tables.iter().map(|t| t.n_buckets).collect();
+    let documents: Vec<u64> = tables.iter().map(|t| t.documents).collect();
+    let (narrow, wide) = weights.codebooks();
+    let (starts, records) = weights.parts();
+    vec![
+        ("bias".into(), TensorBytes::f32s(vec![tables.len(), weights.n_labels()], &bias)),
+        ("temperature".into(), TensorBytes::f32s(vec![tables.len()], &temperature)),
+        ("buckets".into(), TensorBytes::u32s(&buckets)),
+        ("documents".into(), TensorBytes::u64s(&documents)),
+        ("narrow".into(), TensorBytes::f32s(vec![narrow.len()], narrow)),
+        ("wide".into(), TensorBytes::f32s(vec![wide.len()], wide)),
+        ("starts".into(), TensorBytes::raw(Dtype::U32, 4, starts)),
+        ("records".into(), TensorBytes::raw(Dtype::U8, 1, records)),
+    ]
+}
+
+/// The bytes of one task file.
+pub fn serialize(tensors: Vec<(String, TensorBytes)>) -> Result<Vec<u8>, ModelFormatError> {
+    safetensors::serialize(tensors, None)
+        .map_err(|e| ModelFormatError::Tensor { file: "new file".to_string(), problem: e.to_string() })
+}
+
+/// What the pipeline does to text, in sixteen hexadecimal digits: a model trained by another is refused.
+pub fn pipeline_fingerprint(spec: Option<&FeatureSpec>) -> String {
+    format!("{:016x}", features::fingerprint(spec))
+}

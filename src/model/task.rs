@@ -1,0 +1,120 @@
+//! A task decided on the words of a text: topic, spam, or a user's own labels.
+
+use crate::bayes::softmax;
+use crate::bayes::weights::Weights;
+use crate::features::{FeatureSpec, Place, Scratch};
+
+/// Name of the table trained on all languages together.
+pub const POOLED: &str = "*";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// `medtop:11000000`, or the user's own label.
+    pub id: String,
+    pub name: String,
+}
+
+/// When a task decides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DecisionRule {
+    /// A label under this probability is not decided.
+    pub threshold: f64,
+    /// Spam: below this the verdict is HAM, between the two UNSURE.
+    pub threshold_low: f64,
+    /// Fewer letters than this are too few to decide on.
+    pub min_letters: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct TextTask {
+    pub labels: Vec<Label>,
+    pub weights: Weights,
+    pub spec: FeatureSpec,
+    pub rule: DecisionRule,
+}
+
+/// A term of a label's log-odds and the text it came from, as byte offsets into the classified text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Term {
+    pub place: Place,
+    pub log_odds: f64,
+}
+
+impl TextTask {
+    /// The table for a language (folded code), else the pooled one.
+    pub fn table_for(&self, folded: Option<&str>) -> Option<usize> {
+        folded.and_then(|code| self.weights.table(code)).or_else(|| self.weights.table(POOLED))
+    }
+
+    /// Probability of each label of the document vector in `scratch`, tables mixed by their weight.
+    pub fn probabilities(&self, tables: &[(usize, f64)], scratch: &Scratch) -> Vec<f64> {
+        let mut mixed = vec![0.0; self.labels.len()];
+        let total: f64 = tables.iter().map(|t| t.1).sum();
+        let mut scores = Vec::new();
+        for &(table, weight) in tables {
+            self.weights.score(table, &scratch.vector, &mut scores);
+            let temperature = self.weights.tables().get(table).map_or(1.0, |t| f64::from(t.temperature));
+            for (mixed, p) in mixed.iter_mut().zip(softmax(&scores, temperature)) {
+                *mixed += p * weight / total;
+            }
+        }
+        mixed
+    }
+
+    /// The exact terms of `ln p(label) - mean of ln p(other labels)` in one table, largest first, at most
+    /// `limit`. A feature's terms are shared evenly among its places.
+    pub fn evidence(&self, table: usize, label: usize, text: &str, scratch: &mut Scratch, limit: usize) -> Vec<Term> {
+        scratch.vectorize(text, &self.spec);
+        let Some(head) = self.weights.tables().get(table) else { return Vec::new() };
+        let present: Vec<bool> = head.bias.iter().map(|b| *b != f32::NEG_INFINITY).collect();
+        let others = present.iter().enumerate().filter(|(l, p)| **p && *l != label).count().max(1) as f64;
+        let mean_bias = head
+            .bias
+            .iter()
+            .enumerate()
+            .filter(|(l, _)| present[*l] && *l != label)
+            .map(|(_, b)| f64::from(*b))
+            .sum::<f64>()
+            / others;
+        let own_bias = head.bias.get(label).map_or(0.0, |b| f64::from(*b));
+        let unit = f64::from(crate::features::WEIGHT_SCALE);
+        let mut shares: std::collections::HashMap<u64, (f64, u32)> = std::collections::HashMap::new();
+        for &(hash, weight) in &scratch.vector {
+            let (mut own, mut rest) = (0.0, 0.0);
+            let known = self.weights.look_up(head, hash, |l, w| {
+                if l == label {
+                    own += f64::from(w);
+                } else if present[l] {
+                    rest += f64::from(w);
+                }
+            });
+            if known {
+                let log_odds = (own + own_bias) - (rest / others + mean_bias);
+                let share = log_odds * f64::from(weight) / unit / f64::from(head.temperature);
+                shares.insert(hash, (share, 0));
+            }
+        }
+        let spec = self.spec;
+        scratch.emit(text, &spec, |hash, _, _| {
+            if let Some(share) = shares.get_mut(&(hash | 1 << 63)) {
+                share.1 += 1;
+            }
+        });
+        // Terms of the same place add up.
+        let mut places: std::collections::BTreeMap<(u32, u32), f64> = std::collections::BTreeMap::new();
+        scratch.emit(text, &spec, |hash, _, place| {
+            if let Some((share, n)) = shares.get(&(hash | 1 << 63)) {
+                *places.entry((place.start, place.end)).or_default() += share / f64::from(*n);
+            }
+        });
+        let mut terms: Vec<Term> = places
+            .into_iter()
+            .map(|((start, end), log_odds)| Term { place: Place { start, end }, log_odds })
+            .collect();
+        terms.sort_by(|a, b| {
+            b.log_odds.abs().total_cmp(&a.log_odds.abs()).then(a.place.start.cmp(&b.place.start))
+        });
+        terms.truncate(limit);
+        terms
+    }
+}

@@ -1,0 +1,294 @@
+//! What every call gets, whatever its method: a request id, its deadline, a place in the count of calls in
+//! flight, protection from a panic, the right status codes, and a line in the log.
+
+use crate::rpc::{pb, status};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::{Frame, SizeHint};
+use std::collections::hash_map::RandomState;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::hash::BuildHasher;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Sleep, sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::Service;
+
+const REQUEST_ID: &str = "x-request-id";
+/// Health checks must be answered when everything else is refused.
+const EXEMPT: &str = "/grpc.health.v1.Health/";
+
+/// What a handler tells the log about its call.
+#[derive(Debug, Default)]
+pub(crate) struct CallStats {
+    text_bytes: AtomicU64,
+}
+
+impl CallStats {
+    pub(crate) fn add_text(&self, article: Option<&pb::Article>) {
+        let bytes = article.map_or(0, |article| article.text.len() as u64);
+        self.text_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Wraps the routes; cloned per connection, sharing the count of calls in flight.
+#[derive(Clone)]
+pub(crate) struct Calls<S> {
+    inner: S,
+    in_flight: Arc<Semaphore>,
+    max_in_flight: usize,
+    max_frame_bytes: usize,
+    stop: CancellationToken,
+}
+
+impl<S> Calls<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    /// Once `stop` is cancelled, calls still waiting for their client or their deadline are answered
+    /// UNAVAILABLE.
+    pub(crate) fn new(
+        inner: S,
+        max_in_flight: usize,
+        max_frame_bytes: usize,
+        stop: CancellationToken,
+    ) -> Self {
+        let in_flight = Arc::new(Semaphore::new(max_in_flight));
+        Self { inner, in_flight, max_in_flight, max_frame_bytes, stop }
+    }
+
+    pub(crate) async fn handle(
+        mut self,
+        mut request: Request<Body>,
+    ) -> Result<Response<CallBody>, Infallible> {
+        let stats = Arc::new(CallStats::default());
+        let mut log = CallLog {
+            request_id: request_id(request.headers()),
+            method: request.uri().path().to_owned(),
+            begun: Instant::now(),
+            stats: stats.clone(),
+            code: None,
+        };
+        let exempt = log.method.starts_with(EXEMPT);
+        let permit = match self.in_flight.clone().try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            Err(_) if exempt => None,
+            Err(_) => return Ok(refusal(status::overloaded(self.max_in_flight), log)),
+        };
+        let max_frame_bytes = self.max_frame_bytes;
+        let mut ends = Ends {
+            deadline: timeout(request.headers()).map(|after| Box::pin(sleep(after))),
+            stop: self.stop.clone(),
+            stopping: None,
+        };
+        // The routes below would answer a passed deadline with CANCELLED.
+        request.headers_mut().remove("grpc-timeout");
+        request.extensions_mut().insert(stats);
+
+        let mut answer = Box::pin(async move { self.inner.call(request).await });
+        let answered = poll_fn(|cx| {
+            match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
+                Ok(Poll::Ready(Ok(response))) => return Poll::Ready(Ok(response)),
+                Ok(Poll::Pending) => {}
+                Err(panic) => return Poll::Ready(Err(log.panicked(&*panic))),
+            }
+            ends.poll(cx).map(Err)
+        })
+        .await;
+        drop(answer);
+
+        let response = match answered {
+            Ok(response) => response,
+            Err(status) => return Ok(refusal(status, log)),
+        };
+        if let Some(status) = Status::from_header_map(response.headers()) {
+            let adopted = status::adopt(status.clone(), max_frame_bytes);
+            if adopted.code() != status.code() || adopted.details() != status.details() {
+                return Ok(refusal(adopted, log));
+            }
+            log.code = Some(status.code());
+        }
+        let permit = permit.filter(|_| !exempt);
+        let (mut parts, body) = response.into_parts();
+        log.tell_id(&mut parts.headers);
+        Ok(Response::from_parts(
+            parts,
+            CallBody { inner: body, ends: Some(ends), log, ended: false, _permit: permit },
+        ))
+    }
+}
+
+fn refusal(status: Status, mut log: CallLog) -> Response<CallBody> {
+    log.code = Some(status.code());
+    let (mut parts, body) = status.into_http::<Body>().into_parts();
+    log.tell_id(&mut parts.headers);
+    Response::from_parts(parts, CallBody { inner: body, ends: None, log, ended: false, _permit: None })
+}
+
+/// The caller's id when it is short and plain, else one of our own.
+fn request_id(headers: &HeaderMap) -> String {
+    static START: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("request id"));
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let plain = |id: &&str| {
+        (1..=128).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b))
+    };
+    match headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(plain) {
+        Some(id) => id.to_owned(),
+        None => format!("{:016x}-{:x}", *START, NEXT.fetch_add(1, Ordering::Relaxed)),
+    }
+}
+
+/// `grpc-timeout`: at most eight digits and a unit. Anything else is no deadline.
+fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    if digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let n: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(n * 3600)),
+        "M" => Some(Duration::from_secs(n * 60)),
+        "S" => Some(Duration::from_secs(n)),
+        "m" => Some(Duration::from_millis(n)),
+        "u" => Some(Duration::from_micros(n)),
+        "n" => Some(Duration::from_nanos(n)),
+        _ => None,
+    }
+}
+
+/// What ends a call that neither client nor handler ends.
+struct Ends {
+    deadline: Option<Pin<Box<Sleep>>>,
+    stop: CancellationToken,
+    /// Made only when a call has to wait, which most never do.
+    stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+}
+
+impl Ends {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(status::deadline_exceeded());
+        }
+        let stopping = self.stopping.get_or_insert_with(|| Box::pin(self.stop.clone().cancelled_owned()));
+        stopping.as_mut().poll(cx).map(|()| status::shutting_down())
+    }
+}
+
+/// A response body under its call's deadline and panic guard; its end is the call's end.
+pub(crate) struct CallBody {
+    inner: Body,
+    ends: Option<Ends>,
+    log: CallLog,
+    ended: bool,
+    /// Held until the last byte is out, so that streams count as in flight.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl CallBody {
+    fn end_with(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.ended = true;
+        self.log.code = Some(status.code());
+        let mut trailers = HeaderMap::new();
+        match status.add_header(&mut trailers) {
+            Ok(()) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+            Err(status) => Poll::Ready(Some(Err(status))),
+        }
+    }
+}
+
+impl http_body::Body for CallBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let inner = Pin::new(&mut self.inner);
+        match catch_unwind(AssertUnwindSafe(|| inner.poll_frame(cx))) {
+            Err(panic) => {
+                let status = self.log.panicked(&*panic);
+                return self.end_with(status);
+            }
+            Ok(Poll::Ready(frame)) => {
+                if let Some(Ok(frame)) = &frame
+                    && let Some(trailers) = frame.trailers_ref()
+                {
+                    let status = Status::from_header_map(trailers);
+                    self.log.code = Some(status.map_or(Code::Unknown, |status| status.code()));
+                }
+                return Poll::Ready(frame);
+            }
+            Ok(Poll::Pending) => {}
+        }
+        match self.ends.as_mut().map(|ends| ends.poll(cx)) {
+            Some(Poll::Ready(status)) => self.end_with(status),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended || self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// One line per call, written when the call is over, however it ends.
+struct CallLog {
+    request_id: String,
+    method: String,
+    begun: Instant,
+    stats: Arc<CallStats>,
+    /// `None` until the call has been answered: a call dropped before that was cancelled.
+    code: Option<Code>,
+}
+
+impl CallLog {
+    fn tell_id(&self, headers: &mut HeaderMap) {
+        if let Ok(id) = HeaderValue::from_str(&self.request_id) {
+            headers.insert(REQUEST_ID, id);
+        }
+    }
+
+    fn panicked(&self, panic: &(dyn std::any::Any + Send)) -> Status {
+        let detail = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+        let detail = detail.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        tracing::error!(request_id = self.request_id, method = self.method, detail, "handler panicked");
+        status::internal(&self.request_id)
+    }
+}
+
+impl Drop for CallLog {
+    fn drop(&mut self) {
+        let code = self.code.unwrap_or(Code::Cancelled);
+        let latency_us = self.begun.elapsed().as_micros() as u64;
+        let text_bytes = self.stats.text_bytes.load(Ordering::Relaxed);
+        let (request_id, method) = (self.request_id.as_str(), self.method.as_str());
+        match code {
+            Code::Ok => tracing::debug!(request_id, method, code = ?code, latency_us, text_bytes, "call"),
+            _ => tracing::info!(request_id, method, code = ?code, latency_us, text_bytes, "call"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Failures as AIP-193 statuses: every one carries an `ErrorInfo` of our domain.
+
+use crate::rpc::convert::InvalidRequest;
+use crate::rpc::pb;
+use std::collections::HashMap;
+use std::time::Duration;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+pub const DOMAIN: &str = "glotsift";
+
+/// Long enough for a burst to pass, short enough not to be noticed.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
+
+/// The caller's request is at fault.
+pub fn invalid(error: &InvalidRequest) -> Status {
+    let metadata = error.metadata().into_iter().map(|(k, v)| (k.to_owned(), v));
+    let mut details = info(error.reason(), metadata);
+    if !error.field().is_empty() {
+        details.add_bad_request_violation(error.field(), error.to_string());
+    }
+    Status::with_error_details(Code::InvalidArgument, error.to_string(), details)
+}
+
+/// The same failure as one item of a batch or stream.
+pub fn item_error(error: &InvalidRequest) -> pb::ItemError {
+    pb::ItemError {
+        code: Code::InvalidArgument as i32,
+        message: error.to_string(),
+        reason: error.reason().to_owned(),
+        metadata: error.metadata().into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+    }
+}
+
+/// A broken invariant; what it was is in the log under the same request id.
+pub(crate) fn internal(request_id: &str) -> Status {
+    let details = info("INTERNAL", [("request_id".to_owned(), request_id.to_owned())]);
+    let message = "the server failed on this request; its log has the details under the request id";
+    Status::with_error_details(Code::Internal, message, details)
+}
+
+pub(crate) fn deadline_exceeded() -> Status {
+    let details = info("DEADLINE_EXCEEDED", []);
+    Status::with_error_details(Code::DeadlineExceeded, "the call's deadline passed", details)
+}
+
+pub(crate) fn overloaded(max_in_flight: usize) -> Status {
+    let mut details = info("OVERLOADED", [("max_in_flight".to_owned(), max_in_flight.to_string())]);
+    details.set_retry_info(Some(RETRY_DELAY));
+    let message = format!("{max_in_flight} calls are in flight already, try again later");
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+pub(crate) fn shutting_down() -> Status {
+    let mut details = info("SHUTTING_DOWN", []);
+    details.set_retry_info(Some(RETRY_DELAY));
+    Status::with_error_details(Code::Unavailable, "the server is shutting down", details)
+}
+
+pub(crate) fn unknown_service(name: &str) -> Status {
+    let name: String = name.chars().take(200).collect();
+    let message = format!("service {name:?} is not known here, expected \"\" or a service of this server");
+    let details = info("UNKNOWN_SERVICE", [("service".to_owned(), name)]);
+    Status::with_error_details(Code::NotFound, message, details)
+}
+
+/// Gives the statuses of the layers below us the right code and an `ErrorInfo`; ours pass unchanged.
+pub(crate) fn adopt(status: Status, max_frame_bytes: usize) -> Status {
+    if !status.details().is_empty() || status.code() == Code::Ok {
+        return status;
+    }
+    let message = status.message();
+    let frame = [("max_frame_bytes".to_owned(), max_frame_bytes.to_string())];
+    let client_fault =
+        ["Error decompressing", "failed to decode", "protocol error", "Unexpected EOF", "Missing"]
+            .iter()
+            .any(|start| message.starts_with(start));
+    match status.code() {
+        Code::OutOfRange | Code::ResourceExhausted => {
+            let told = format!("request message exceeds the limit of {max_frame_bytes} bytes: {message}");
+            Status::with_error_details(Code::ResourceExhausted, told, info("MESSAGE_TOO_LARGE", frame))
+        }
+        Code::Internal if client_fault => {
+            Status::with_error_details(Code::InvalidArgument, message, info("MALFORMED_REQUEST", []))
+        }
+        Code::Unimplemented => {
+            let message = if message.is_empty() { "no such method on this server" } else { message };
+            Status::with_error_details(Code::Unimplemented, message, info("UNIMPLEMENTED", []))
+        }
+        code => Status::with_error_details(code, message, info("TRANSPORT", [])),
+    }
+}
+
+fn info(reason: &str, metadata: impl IntoIterator<Item = (String, String)>) -> ErrorDetails {
+    ErrorDetails::with_error_info(reason, DOMAIN, metadata.into_iter().collect::<HashMap<_, _>>())
+}

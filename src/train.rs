@@ -1,0 +1,19 @@
+//! Training is sufficient statistics: count, sum, fit, pack. Pure: the command line reads the documents
+//! and writes the bundle.
+
+pub mod counts;
+pub mod fit;
+pub mod language;
+pub mod text;
+
+/// One document in ten is held back from the first fit. Near-duplicates fall on one side: only the
+/// letters of the beginning decide.
+pub fn is_held_back(text: &str) -> bool {
+    let key: String = text
+        .chars()
+        .filter(|c| c.is_alphabetic())
+        .take(60)
+        .flat_map(char::to_lowercase)
+        .collect();
+    xxhash_rust::xxh3::xxh3_64(key.as_bytes()) % 10 == 0
+}

@@ -1,0 +1,137 @@
+//! Exact integer counts per (feature, cell), where a cell is a (source, label, fold) of one table.
+//! Sums of integers: the order of documents and the number of threads cannot show.
+
+use crate::features::{FeatureSpec, Scratch};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// Triples kept before they are sorted and merged: 16 bytes each.
+const PENDING: usize = 16 << 20;
+
+/// What divides the documents of a table: counts can be left out or weighted by cell at fit time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cell {
+    pub source: String,
+    pub label: u16,
+    /// Held back from the first fit, for calibration.
+    pub held_back: bool,
+}
+
+/// The sum of one feature in one cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub hash: u64,
+    pub cell: u32,
+    /// Documents that have the feature.
+    pub documents: u32,
+    /// In units of 1 / [`crate::features::WEIGHT_SCALE`].
+    pub sum: u64,
+}
+
+/// Counts of one table.
+#[derive(Debug, Default)]
+pub struct TableCounts {
+    pub cells: Vec<Cell>,
+    pub documents: Vec<u64>,
+    cell_index: BTreeMap<Cell, u32>,
+    pending: Vec<(u64, u32, u32)>,
+    merged: Vec<Entry>,
+}
+
+impl TableCounts {
+    fn cell(&mut self, cell: Cell) -> u32 {
+        if let Some(&index) = self.cell_index.get(&cell) {
+            return index;
+        }
+        let index = self.cells.len() as u32;
+        self.cells.push(cell.clone());
+        self.documents.push(0);
+        self.cell_index.insert(cell, index);
+        index
+    }
+
+    /// Adds one document vector.
+    pub fn add(&mut self, cell: Cell, vector: &[(u64, u32)]) {
+        let cell = self.cell(cell);
+        self.documents[cell as usize] += 1;
+        self.pending.extend(vector.iter().map(|&(hash, weight)| (hash, cell, weight)));
+        if self.pending.len() >= PENDING {
+            self.merge();
+        }
+    }
+
+    fn merge(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.par_sort_unstable();
+        let old = std::mem::take(&mut self.merged);
+        let mut merged: Vec<Entry> = Vec::with_capacity(old.len() + pending.len() / 4);
+        let mut old = old.into_iter().peekable();
+        let mut add = |entry: Entry| match merged.last_mut() {
+            Some(last) if (last.hash, last.cell) == (entry.hash, entry.cell) => {
+                last.sum += entry.sum;
+                last.documents += entry.documents;
+            }
+            _ => merged.push(entry),
+        };
+        for (hash, cell, weight) in pending {
+            while let Some(entry) = old.next_if(|e| (e.hash, e.cell) <= (hash, cell)) {
+                add(entry);
+            }
+            add(Entry { hash, cell, documents: 1, sum: u64::from(weight) });
+        }
+        old.for_each(&mut add);
+        self.merged = merged;
+    }
+
+    /// All sums, ordered by feature; cells within a feature in order of first meeting.
+    pub fn entries(&mut self) -> &[Entry] {
+        self.merge();
+        self.merged.shrink_to_fit();
+        &self.merged
+    }
+}
+
+/// A document ready to be counted.
+#[derive(Clone, Debug)]
+pub struct Example {
+    pub table: String,
+    pub source: String,
+    pub label: u16,
+    pub held_back: bool,
+    pub text: String,
+}
+
+/// Counts of all tables of a task.
+#[derive(Debug)]
+pub struct Counts {
+    pub spec: FeatureSpec,
+    pub tables: BTreeMap<String, TableCounts>,
+}
+
+impl Counts {
+    pub fn new(spec: FeatureSpec) -> Self {
+        Self { spec, tables: BTreeMap::new() }
+    }
+
+    /// Counts a batch, features on all cores.
+    pub fn add(&mut self, batch: &[Example]) {
+        let vectors: Vec<Vec<(u64, u32)>> = batch
+            .par_iter()
+            .map_init(Scratch::default, |scratch, example| {
+                scratch.vectorize(&example.text, &self.spec);
+                scratch.vector.clone()
+            })
+            .collect();
+        for (example, vector) in batch.iter().zip(vectors) {
+            let cell = Cell {
+                source: example.source.clone(),
+                label: example.label,
+                held_back: example.held_back,
+            };
+            self.tables.entry(example.table.clone()).or_default().add(cell, &vector);
+        }
+    }
+}
