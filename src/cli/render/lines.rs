@@ -15,6 +15,9 @@ const CUT: &str = "…";
 /// A window is never narrower, whatever the terminal says.
 const MIN_WINDOW: usize = 24;
 
+/// Windows shown of one line.
+const SHOWN_WINDOWS: usize = 8;
+
 /// Line starts of a text.
 pub(super) struct Places<'a> {
     text: &'a str,
@@ -77,10 +80,14 @@ pub(super) fn marked_rows(
     }
     let mut rows = Vec::new();
     let mut shown = line.start;
-    for mark in marks {
+    for (i, mark) in marks.iter().enumerate() {
         let starts = mark.start.max(line.start);
         if !rows.is_empty() && mark.end.min(line.end) <= shown {
             continue;
+        }
+        if rows.len() == SHOWN_WINDOWS {
+            rows.push(format!("{CUT} and {} more in this line", marks.len() - i));
+            break;
         }
         let lead = lead(text, line.start..starts, width / 3);
         let (row, end) = whole.row(lead..line.end, line.clone(), width);
@@ -123,7 +130,9 @@ impl Window<'_> {
         let mut end = part.end;
         for (i, c) in self.text[part.clone()].char_indices() {
             let at = part.start + i;
-            let mark = self.marks.iter().position(|mark| mark.contains(&at));
+            // marks are sorted and apart
+            let next = self.marks.partition_point(|mark| mark.end <= at);
+            let mark = self.marks.get(next).filter(|mark| mark.contains(&at)).map(|_| next);
             let shown = show(c, mark.is_some());
             let brackets = if self.page.colour { 0 } else { OPEN.len() };
             let change = if mark != open {

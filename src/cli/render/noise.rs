@@ -26,27 +26,44 @@ pub(super) fn section(out: &mut String, view: &View<'_>, page: Page) {
     let spans = if n == 1 { "1 span".to_owned() } else { format!("{n} spans") };
     field(out, page, "noise", &format!("{spans}, {} of the text", percent(view.result.noise_ratio)));
     let (in_title, in_text) = (Places::new(view.title), Places::new(view.text));
-    let mut kinds: BTreeMap<NoiseKind, Vec<String>> = BTreeMap::new();
+    let mut kinds: BTreeMap<NoiseKind, Listed> = BTreeMap::new();
     for span in title {
-        let place = format!("title {}", in_title.of(span.range.start));
-        kinds.entry(span.kind).or_default().push(entry(span, &place));
+        let place = || format!("title {}", in_title.of(span.range.start));
+        kinds.entry(span.kind).or_default().add(span, place);
     }
     for span in text {
-        let place = in_text.of(span.range.start).to_string();
-        kinds.entry(span.kind).or_default().push(entry(span, &place));
+        kinds.entry(span.kind).or_default().add(span, || in_text.of(span.range.start).to_string());
     }
-    for (kind, entries) in kinds {
+    for (kind, listed) in kinds {
         let _ = writeln!(out, "\n  {}", page.fg(AnsiColor::Yellow, in_words(kind)));
-        for entry in entries.iter().take(SHOWN_SPANS) {
+        for entry in &listed.entries {
             let _ = writeln!(out, "    {entry}");
         }
-        if entries.len() > SHOWN_SPANS {
-            let _ = writeln!(out, "    {}", page.dim(&format!("and {} more", entries.len() - SHOWN_SPANS)));
+        if listed.n > listed.entries.len() {
+            let _ =
+                writeln!(out, "    {}", page.dim(&format!("and {} more", listed.n - listed.entries.len())));
         }
     }
     out.push('\n');
     lines(out, view.title, title, &in_title, Some("title"), page);
     lines(out, view.text, text, &in_text, None, page);
+}
+
+/// The spans of one kind: all counted, the first ones described. Finding a column costs as much as the
+/// line is long, so it is not done for spans nobody sees.
+#[derive(Default)]
+struct Listed {
+    n: usize,
+    entries: Vec<String>,
+}
+
+impl Listed {
+    fn add(&mut self, span: &NoiseSpan, place: impl FnOnce() -> String) {
+        self.n += 1;
+        if self.n <= SHOWN_SPANS {
+            self.entries.push(entry(span, &place()));
+        }
+    }
 }
 
 /// Where a span stands and what it may be.

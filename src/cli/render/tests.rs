@@ -167,6 +167,22 @@ fn places_count_from_one_in_characters() {
     assert_eq!(places.range(2), 10..10);
 }
 
+#[test]
+fn a_line_full_of_noise_costs_no_more_than_what_is_shown() {
+    let text = format!("{}\u{200b}", "a".repeat(40)).repeat(50_000);
+    let mut result = empty(&text);
+    result.noise = text
+        .match_indices('\u{200b}')
+        .map(|(start, found)| NoiseSpan {
+            range: start..start + found.len(),
+            ..noise(&text, "\u{200b}", NoiseKind::Invisible)
+        })
+        .collect();
+    let shown = render(&View { name: "x", title: "", text: &text, result: &result }, PLAIN);
+    assert!(shown.contains("    and 49988 more\n"), "{shown}");
+    assert!(shown.contains("│ … and 49992 more in this line\n"), "{shown}");
+}
+
 proptest! {
     #[test]
     fn any_text_with_any_spans_is_shown(
