@@ -1,8 +1,10 @@
 //! The command line: parse, dispatch, turn failures into exit codes.
 
+pub mod classify;
 pub mod columns;
 pub mod eval;
 pub mod load;
+pub mod render;
 pub mod serve;
 pub mod train;
 
@@ -21,6 +23,8 @@ struct Cli {
 enum Command {
     /// Serve over gRPC, on the built-in model unless told otherwise
     Serve(serve::ServeArgs),
+    /// Classify files or standard input, without a server
+    Classify(classify::ClassifyArgs),
     /// Score a model on labelled data
     Eval(eval::EvalArgs),
     /// Train one task on labelled data and write a bundle
@@ -46,6 +50,7 @@ impl From<anyhow::Error> for Failure {
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
+        Command::Classify(args) => classify::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Train(args) => train::run(args),
     };

@@ -189,8 +189,7 @@ struct Bin {
 
 impl Calibration {
     fn add(&mut self, confidence: f64, correct: bool) {
-        // a NaN becomes 0 here, the cast below saturates
-        let confidence = confidence.max(0.0).min(1.0);
+        let confidence = if confidence.is_nan() { 0.0 } else { confidence.clamp(0.0, 1.0) };
         let upper = (confidence * BINS as f64).ceil() as usize;
         let bin = &mut self.bins[upper.clamp(1, BINS) - 1];
         bin.n += 1;

@@ -1,0 +1,153 @@
+//! Ten articles in ten languages with planted noise, through the whole pipeline as the library offers it.
+
+use glotsift::classify::{Classification, Options, SpamVerdict, classify};
+use glotsift::cli::load::load_model;
+use glotsift::language::LanguageVerdict;
+use glotsift::model::Model;
+use glotsift::noise::NoiseKind;
+use glotsift::text::Article;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+struct Expected {
+    language_code: String,
+    script_code: String,
+    topics: Vec<String>,
+    /// Kind and exact substring.
+    noise: Vec<(String, String)>,
+}
+
+fn fixtures(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder);
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut texts: Vec<_> = entries.filter(|path| path.extension().is_some_and(|e| e == "txt")).collect();
+    texts.sort();
+    texts
+}
+
+fn expected(text: &Path) -> Expected {
+    let json = std::fs::read_to_string(text.with_extension("json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let string = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let list = |key: &str| json[key].as_array().unwrap().clone();
+    assert_eq!(json["spam"], "HAM");
+    Expected {
+        language_code: string(&json["language_code"]),
+        script_code: string(&json["script_code"]),
+        topics: list("topics").iter().map(string).collect(),
+        noise: list("noise").iter().map(|span| (string(&span["kind"]), string(&span["text"]))).collect(),
+    }
+}
+
+fn model() -> Arc<Model> {
+    load_model(None).unwrap()
+}
+
+fn classified(model: &Model, text: &str) -> Classification {
+    classify(model, &Article { text, ..Article::default() }, &Options::default())
+}
+
+/// Runs `check` over every article and fails with all that is wrong, not only the first.
+#[track_caller]
+fn for_each_article(check: impl Fn(&str, &Expected, &Classification) -> Result<(), String>) {
+    let model = model();
+    let texts = fixtures("articles");
+    assert_eq!(texts.len(), 10);
+    let mut wrong = Vec::new();
+    for path in texts {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = path.file_stem().unwrap().to_string_lossy();
+        if let Err(problem) = check(&text, &expected(&path), &classified(&model, &text)) {
+            wrong.push(format!("{name}: {problem}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn articles_get_their_language_and_script() {
+    for_each_article(|_, expected, got| {
+        let code = match got.language.verdict {
+            LanguageVerdict::Known(language) => language.as_str(),
+            _ => "none",
+        };
+        // Han is a part of both Chinese scripts: the parts are compared where there is one name for all
+        let script = got.language.script.as_str();
+        let script_right = script == expected.script_code || (script == "Hani" && expected.script_code == "Hans");
+        if code == expected.language_code && script_right && got.language.reliable {
+            return Ok(());
+        }
+        Err(format!("{code} {script}, reliable: {}", got.language.reliable))
+    });
+}
+
+#[test]
+fn articles_get_an_acceptable_topic_and_are_not_spam() {
+    for_each_article(|_, expected, got| {
+        let top = got.topics.first().map(|topic| topic.label_id.as_str()).unwrap_or_default();
+        if !expected.topics.iter().any(|topic| topic == top) {
+            return Err(format!("topic {top:?}, not one of {:?}", expected.topics));
+        }
+        if got.spam.verdict == SpamVerdict::Spam {
+            return Err(format!("called spam at {}", got.spam.probability));
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn planted_noise_is_found() {
+    for_each_article(|text, expected, got| {
+        let mut missed = Vec::new();
+        for (kind, part) in &expected.noise {
+            assert_eq!(text.matches(part.as_str()).count(), 1, "{part:?} must occur once");
+            let start = text.find(part.as_str()).unwrap();
+            let end = start + part.len();
+            let found = got.noise.iter().any(|span| {
+                span.range.start < end && start < span.range.end && kinds(kind).contains(&span.kind)
+            });
+            if !found {
+                missed.push(format!("{kind} {part:?}"));
+            }
+        }
+        if missed.is_empty() { Ok(()) } else { Err(format!("missed {}", missed.join(", "))) }
+    });
+}
+
+/// A foreign page frame may be told by its language or by its wording.
+fn kinds(kind: &str) -> &'static [NoiseKind] {
+    match kind {
+        "FOREIGN_SCRIPT" => &[NoiseKind::ForeignScript, NoiseKind::Boilerplate],
+        "HOMOGLYPH" => &[NoiseKind::Homoglyph],
+        "INVISIBLE" => &[NoiseKind::Invisible],
+        "BIDI_CONTROL" => &[NoiseKind::BidiControl],
+        "MOJIBAKE" => &[NoiseKind::Mojibake],
+        "BOILERPLATE" => &[NoiseKind::Boilerplate],
+        "MARKUP" => &[NoiseKind::Markup],
+        other => panic!("unknown kind {other:?} in a fixture"),
+    }
+}
+
+#[test]
+fn an_articles_own_prose_is_left_alone() {
+    for_each_article(|text, expected, got| {
+        let planted: usize = expected.noise.iter().map(|(_, part)| part.chars().count()).sum();
+        let share = planted as f64 / text.chars().count() as f64;
+        // frames around the planted text ("Category:", "Leave a comment") may rightly be called noise too
+        if got.noise_ratio <= share + 0.10 {
+            return Ok(());
+        }
+        Err(format!("noise ratio {:.3}, planted {share:.3}", got.noise_ratio))
+    });
+}
+
+#[test]
+fn spam_is_not_called_ham() {
+    let model = model();
+    let texts = fixtures("spam");
+    assert_eq!(texts.len(), 3);
+    for path in texts {
+        let spam = classified(&model, &std::fs::read_to_string(&path).unwrap()).spam;
+        assert_ne!(spam.verdict, SpamVerdict::Ham, "{}: {}", path.display(), spam.probability);
+    }
+}
