@@ -11,6 +11,7 @@
 
 pub mod classify;
 pub mod cli;
+pub mod evaluate;
 pub mod language;
 pub mod model;
 pub mod noise;

@@ -1,0 +1,3 @@
+//! Scores of a model against labelled data.
+
+pub mod noise;
