@@ -31,7 +31,9 @@ fn lines(path: &str) -> Result<impl Iterator<Item = Result<Value>>> {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, gold, boilerplate, show @ ..] = &arguments[..] else { anyhow::bail!("expected GOLD and BOILERPLATE") };
+    let [_, gold, boilerplate, show @ ..] = &arguments[..] else {
+        anyhow::bail!("expected GOLD and BOILERPLATE")
+    };
     let show = show.first().map_or("", String::as_str);
     let mut prints = Vec::new();
     for line in lines(boilerplate)? {
@@ -69,7 +71,8 @@ fn main() -> Result<()> {
             marked.push(GoldSpan { range: offset("start")..offset("end"), kind });
         }
         let class = line["class"].as_str().unwrap_or("clean");
-        let overlaps = |a: &std::ops::Range<usize>, b: &std::ops::Range<usize>| a.start < b.end && b.start < a.end;
+        let overlaps =
+            |a: &std::ops::Range<usize>, b: &std::ops::Range<usize>| a.start < b.end && b.start < a.end;
         let around = |r: &std::ops::Range<usize>| {
             let from = text.floor_char_boundary(r.start.saturating_sub(40));
             let to = text.ceil_char_boundary((r.end + 40).min(text.len()));
@@ -88,7 +91,10 @@ fn main() -> Result<()> {
                 2 * i >= s.end.max(mark.range.end) - s.start.min(mark.range.start)
             };
             if show == mark.kind && !found.clone().any(|s| iou(&s.range)) {
-                let near: Vec<_> = found.filter(|s| overlaps(&s.range, &mark.range)).map(|s| (s.kind, &text[s.range.clone()])).collect();
+                let near: Vec<_> = found
+                    .filter(|s| overlaps(&s.range, &mark.range))
+                    .map(|s| (s.kind, &text[s.range.clone()]))
+                    .collect();
                 writeln!(out, "{code} {} GOT {near:?}", around(&mark.range))?;
             }
         }
@@ -98,10 +104,28 @@ fn main() -> Result<()> {
             .collect();
         score.add(text, class, &marked, &guessed);
     }
-    writeln!(out, "precision {:.4} recall {:.4} f1 {:.4} overlap {:.4}", score.precision(), score.recall(), score.f1(), score.f1_overlap())?;
-    writeln!(out, "false alarm {:?}; {:.1} µs per 3 KB", score.false_alarm(), spent.as_secs_f64() * 1e6 * 3000.0 / bytes as f64)?;
+    writeln!(
+        out,
+        "precision {:.4} recall {:.4} f1 {:.4} overlap {:.4}",
+        score.precision(),
+        score.recall(),
+        score.f1(),
+        score.f1_overlap()
+    )?;
+    writeln!(
+        out,
+        "false alarm {:?}; {:.1} µs per 3 KB",
+        score.false_alarm(),
+        spent.as_secs_f64() * 1e6 * 3000.0 / bytes as f64
+    )?;
     for (kind, s) in &score.per_kind {
-        writeln!(out, "{kind:40} {:5} iou {:.3} overlap {:.3}", s.n, s.iou as f64 / s.n as f64, s.overlap as f64 / s.n as f64)?;
+        writeln!(
+            out,
+            "{kind:40} {:5} iou {:.3} overlap {:.3}",
+            s.n,
+            s.iou as f64 / s.n as f64,
+            s.overlap as f64 / s.n as f64
+        )?;
     }
     Ok(())
 }

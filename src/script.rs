@@ -248,8 +248,10 @@ pub(crate) fn is_format(c: char) -> bool {
 #[inline]
 fn is_suspect(before: char, c: char) -> bool {
     match before {
-        '\u{C2}'..='\u{F4}' => matches!(c, '\u{80}'..='\u{BF}' | '\u{152}'..='\u{17E}' | '\u{192}' | '\u{2C6}'
-            | '\u{2DC}' | '\u{2013}'..='\u{203A}' | '\u{20AC}' | '\u{2122}'),
+        '\u{C2}'..='\u{F4}' => {
+            matches!(c, '\u{80}'..='\u{BF}' | '\u{152}'..='\u{17E}' | '\u{192}' | '\u{2C6}'
+            | '\u{2DC}' | '\u{2013}'..='\u{203A}' | '\u{20AC}' | '\u{2122}')
+        }
         'Р' | 'С' | 'в' => !matches!(c, 'а'..='я' | 'А'..='Я') && (c as u32) < 0x2200,
         _ => false,
     }
@@ -360,9 +362,17 @@ mod tests {
 
     #[test]
     fn named_indices_are_the_table_s() {
-        for (index, code) in [(id::LATN, "Latn"), (id::CYRL, "Cyrl"), (id::GREK, "Grek"), (id::ARAB, "Arab"),
-            (id::HANI, "Hani"), (id::HIRA, "Hira"), (id::KANA, "Kana"), (id::BOPO, "Bopo"), (id::HANG, "Hang")]
-        {
+        for (index, code) in [
+            (id::LATN, "Latn"),
+            (id::CYRL, "Cyrl"),
+            (id::GREK, "Grek"),
+            (id::ARAB, "Arab"),
+            (id::HANI, "Hani"),
+            (id::HIRA, "Hira"),
+            (id::KANA, "Kana"),
+            (id::BOPO, "Bopo"),
+            (id::HANG, "Hang"),
+        ] {
             assert_eq!(Script::from_id(index).as_str(), code);
         }
     }

@@ -46,7 +46,8 @@ pub fn sentences(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> + '
                 // these end a sentence without a blank after them
                 '。' | '！' | '？' => {
                     let end = here + c.len_utf8();
-                    let close = text[end..].chars().next().filter(|c| matches!(c, '”' | '」' | '』' | '"' | '）'));
+                    let close =
+                        text[end..].chars().next().filter(|c| matches!(c, '”' | '」' | '』' | '"' | '）'));
                     at = end + close.map_or(0, char::len_utf8);
                     return Some(start..at);
                 }

@@ -141,7 +141,12 @@ mod tests {
         let mut score = NoiseScore::default();
         // one match, one overlap only, one miss on either side
         let spans = [gold(0..4, "a"), gold(10..20, "b"), gold(30..34, "b")];
-        score.add(&"x".repeat(60), "noisy", &spans, &[guess(0..5, false), guess(18..30, false), guess(50..52, false)]);
+        score.add(
+            &"x".repeat(60),
+            "noisy",
+            &spans,
+            &[guess(0..5, false), guess(18..30, false), guess(50..52, false)],
+        );
         assert_eq!(score.precision(), 1.0 / 3.0);
         assert_eq!(score.recall(), 1.0 / 3.0);
         assert_eq!(score.f1_overlap(), 2.0 / 3.0);

@@ -119,9 +119,11 @@ fn placeholder(line: &[u8]) -> usize {
                 _ => 0,
             }
         }
-        [b'{', ..] => line.iter().take(60).position(|b| *b == b'}').map_or(0, |end| {
-            end + line[end..].iter().take_while(|b| **b == b'}').count()
-        }),
+        [b'{', ..] => line
+            .iter()
+            .take(60)
+            .position(|b| *b == b'}')
+            .map_or(0, |end| end + line[end..].iter().take_while(|b| **b == b'}').count()),
         [b'$', b'{', ..] => 1 + placeholder(&line[1..]),
         _ => 0,
     }
@@ -219,8 +221,13 @@ fn judge(line: &str, set: &BoilerplateSet) -> Verdict {
         }
         if set.contains(print) {
             let words = line.split_whitespace().filter(|w| w.chars().any(char::is_alphabetic)).count();
-            let dense = line.chars().filter(|c| crate::script::group_of(crate::script::id_of(*c)) == 8).count();
-            return if words > 1 || dense > 3 || line.chars().count() > 14 { Verdict::Sure(0.85) } else { Verdict::Weak };
+            let dense =
+                line.chars().filter(|c| crate::script::group_of(crate::script::id_of(*c)) == 8).count();
+            return if words > 1 || dense > 3 || line.chars().count() > 14 {
+                Verdict::Sure(0.85)
+            } else {
+                Verdict::Weak
+            };
         }
     }
     if frame(line, set).is_some() {
@@ -251,7 +258,8 @@ pub(super) fn frame(line: &str, set: &BoilerplateSet) -> Option<Range<usize>> {
     if let Some(bar) = line[rest..].rfind('|') {
         end = rest + bar;
     } else {
-        let gaps: Vec<usize> = line[rest..].char_indices().filter(|(_, c)| c.is_whitespace()).map(|(i, _)| rest + i).collect();
+        let gaps: Vec<usize> =
+            line[rest..].char_indices().filter(|(_, c)| c.is_whitespace()).map(|(i, _)| rest + i).collect();
         for gap in gaps.iter().rev().take(5) {
             if phrases::is_tail(line[*gap..].trim(), set) {
                 end = *gap;
@@ -266,15 +274,33 @@ pub(super) fn frame(line: &str, set: &BoilerplateSet) -> Option<Range<usize>> {
 /// The help under a comment form lists allowed tags; it is often cut off in the middle.
 fn is_tag_list(line: &str) -> bool {
     const ALLOWED: [&str; 16] = [
-        "a", "abbr", "acronym", "b", "blockquote", "cite", "code", "del", "em", "i", "img", "q", "s", "strike", "strong",
+        "a",
+        "abbr",
+        "acronym",
+        "b",
+        "blockquote",
+        "cite",
+        "code",
+        "del",
+        "em",
+        "i",
+        "img",
+        "q",
+        "s",
+        "strike",
+        "strong",
         "pre",
     ];
     let mut known = 0;
-    for piece in line.split('<').skip(1) {
+    let mut pieces = line.split('<').skip(1).peekable();
+    while let Some(piece) = pieces.next() {
         let name = piece.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
         let bare = piece[name.len()..].trim_end();
         let empty = bare == ">" || bare.contains("=\"\"");
-        if piece.starts_with('/') || !ALLOWED.contains(&name) || !(empty || !bare.contains('>')) {
+        // the last tag may be cut off inside its name
+        let cut =
+            pieces.peek().is_none() && bare.is_empty() && ALLOWED.iter().any(|known| known.starts_with(name));
+        if piece.starts_with('/') || !(ALLOWED.contains(&name) || cut) || !(empty || !bare.contains('>')) {
             return false;
         }
         known += 1;
@@ -287,7 +313,13 @@ mod tests {
     use super::*;
 
     fn set() -> BoilerplateSet {
-        let lines = ["Leave a Reply", "Format", "Comments are closed.", "%s comments on this page", "Page {{n}} of {{total}}"];
+        let lines = [
+            "Leave a Reply",
+            "Format",
+            "Comments are closed.",
+            "%s comments on this page",
+            "Page {{n}} of {{total}}",
+        ];
         BoilerplateSet::from_fingerprints(lines.iter().filter_map(|l| fingerprint(l)).collect())
     }
 
@@ -315,12 +347,14 @@ mod tests {
     #[test]
     fn frames_and_statistics() {
         check("Category: Rivers No comments", &["Category: Rivers No comments"]);
-        check("Press space to pause, M to mute, arrow keys to seek or change volume", &[
+        check(
             "Press space to pause, M to mute, arrow keys to seek or change volume",
-        ]);
-        check("Allowed tags: <a href=\"\" title=\"\"> <b> <em> <strike> <str", &[
+            &["Press space to pause, M to mute, arrow keys to seek or change volume"],
+        );
+        check(
             "Allowed tags: <a href=\"\" title=\"\"> <b> <em> <strike> <str",
-        ]);
+            &["Allowed tags: <a href=\"\" title=\"\"> <b> <em> <strike> <str"],
+        );
         check("He said: leave the volume alone.", &[]);
     }
 

@@ -38,7 +38,13 @@ impl Ranker<'_> {
 }
 
 /// Spans of runs foreign to the host's script.
-pub(super) fn scripts(text: &str, runs: &[ScriptRun], host: &Host, ranker: &mut Ranker<'_>, spans: &mut Vec<NoiseSpan>) {
+pub(super) fn scripts(
+    text: &str,
+    runs: &[ScriptRun],
+    host: &Host,
+    ranker: &mut Ranker<'_>,
+    spans: &mut Vec<NoiseSpan>,
+) {
     let own = host.script.id();
     if own <= id::UNKNOWN {
         return;
@@ -60,7 +66,13 @@ pub(super) fn scripts(text: &str, runs: &[ScriptRun], host: &Host, ranker: &mut 
         foreign.take_end();
         let script = foreign.script();
         let candidates = candidates(&text[foreign.range.clone()], script, ranker);
-        spans.push(NoiseSpan { range: foreign.range, kind: NoiseKind::ForeignScript, script, candidates, confidence });
+        spans.push(NoiseSpan {
+            range: foreign.range,
+            kind: NoiseKind::ForeignScript,
+            script,
+            candidates,
+            confidence,
+        });
     }
 }
 
@@ -105,7 +117,8 @@ impl Foreign<'_> {
 
     /// `Jpan` for Han with kana: a joined range may have gained some.
     fn script(&self) -> Script {
-        let kana = self.group == id::HANI && self.str().chars().any(|c| matches!(id_of(c), id::HIRA | id::KANA));
+        let kana =
+            self.group == id::HANI && self.str().chars().any(|c| matches!(id_of(c), id::HIRA | id::KANA));
         if kana { Script::JAPANESE } else { Script::from_id(self.group) }
     }
 
@@ -134,7 +147,11 @@ impl Foreign<'_> {
             (_, id::GREK) if self.letters <= 2 => None,
             // one letter of any script is a symbol; an ideograph is a word
             (_, group) if self.letters == 1 && group != id::HANI => None,
-            _ if digraphic(host.language, self.own, self.group) && (words > 1 || letters::is_serbian(self.str())) => None,
+            _ if digraphic(host.language, self.own, self.group)
+                && (words > 1 || letters::is_serbian(self.str())) =>
+            {
+                None
+            }
             _ => Some(if self.letters >= 3 { 0.9 } else { 0.6 }),
         }
     }
@@ -149,7 +166,8 @@ impl Foreign<'_> {
         if digraphic(host.language, self.own, self.group) && letters::is_serbian(s) && words > 1 {
             return None;
         }
-        let plain = |s: &str| s.chars().all(|c| c.is_alphabetic() || c.is_whitespace() || c == '\'' || c == '-');
+        let plain =
+            |s: &str| s.chars().all(|c| c.is_alphabetic() || c.is_whitespace() || c == '\'' || c == '-');
         if *frame == Frame::Line && plain(s) {
             return s.contains(char::is_lowercase).then_some(0.7);
         }
@@ -157,7 +175,9 @@ impl Foreign<'_> {
             return Some(0.85);
         }
         // joined to a digit or a sign it is a unit, a variable or a code
-        let touches = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit() || matches!(c, '-' | '/' | '_' | '&' | '+' | '='));
+        let touches = |c: Option<char>| {
+            c.is_some_and(|c| c.is_ascii_digit() || matches!(c, '-' | '/' | '_' | '&' | '+' | '='))
+        };
         let before = self.text[..self.range.start].chars().next_back();
         let after = self.text[self.range.end..].chars().next();
         if touches(before) || touches(after) || !plain(s) || words > 2 || self.letters < 3 {
@@ -166,9 +186,14 @@ impl Foreign<'_> {
         if !s.chars().all(|c| !c.is_uppercase()) {
             return None;
         }
+        if self.quoted() || (words > 1 && s.is_ascii()) || letters::is_loan(s) {
+            return None;
+        }
         let ranked = ranker.rank(s);
         let english = Language::parse("eng");
-        let share = |l: Option<Language>| ranked.iter().filter(|c| Some(c.language) == l).map(|c| c.probability).sum::<f64>();
+        let share = |l: Option<Language>| {
+            ranked.iter().filter(|c| Some(c.language) == l).map(|c| c.probability).sum::<f64>()
+        };
         let accented = s.chars().any(|c| !c.is_ascii() && c.is_alphabetic());
         if accented {
             return Some(0.75);
@@ -183,14 +208,46 @@ impl Foreign<'_> {
         let after = self.text[self.range.end..].trim_start_matches([' ', '.', '\u{A0}']).chars().next();
         let open = before.is_some_and(|c| matches!(c, '(' | '（' | '/' | ':' | ',' | '、' | ';'));
         let closed = after.is_some_and(|c| matches!(c, ')' | '）' | ',' | ';' | '、' | '/'));
-        let really = before.is_some_and(|c| matches!(c, '(' | '（')) || after.is_some_and(|c| matches!(c, ')' | '）'));
+        let really =
+            before.is_some_and(|c| matches!(c, '(' | '（')) || after.is_some_and(|c| matches!(c, ')' | '）'));
         (open && closed && really) || self.in_brackets()
+    }
+
+    /// A word between quotation marks is spoken about.
+    fn quoted(&self) -> bool {
+        let quote = |c: char| {
+            matches!(
+                c,
+                '"' | '\''
+                    | '“'
+                    | '”'
+                    | '„'
+                    | '‘'
+                    | '’'
+                    | '«'
+                    | '»'
+                    | '「'
+                    | '」'
+                    | '『'
+                    | '』'
+                    | '《'
+                    | '》'
+            )
+        };
+        self.text[..self.range.start].ends_with(quote) && self.text[self.range.end..].starts_with(quote)
     }
 
     /// Somewhere inside a short parenthesis.
     fn in_brackets(&self) -> bool {
-        let before = self.text[..self.range.start].chars().rev().take(60).find(|c| matches!(c, '(' | '（' | ')' | '）' | '\n'));
-        let after = self.text[self.range.end..].chars().take(60).find(|c| matches!(c, '(' | '（' | ')' | '）' | '\n'));
+        let before = self.text[..self.range.start]
+            .chars()
+            .rev()
+            .take(60)
+            .find(|c| matches!(c, '(' | '（' | ')' | '）' | '\n'));
+        let after = self.text[self.range.end..]
+            .chars()
+            .take(60)
+            .find(|c| matches!(c, '(' | '（' | ')' | '）' | '\n'));
         matches!((before, after), (Some('(' | '（'), Some(')' | '）')))
     }
 
@@ -238,13 +295,20 @@ impl Frame {
         if range.len() > LABEL_BYTES {
             return Self::Prose;
         }
-        let (Some(start), Some(end)) = (reach(range.start, true), reach(range.end, false)) else { return Self::Prose };
+        let (Some(start), Some(end)) = (reach(range.start, true), reach(range.end, false)) else {
+            return Self::Prose;
+        };
         if end - start > 2 * LABEL_BYTES {
             return Self::Prose;
         }
         let (before, after) = (text[start..range.start].trim(), text[range.end..end].trim());
         let ornament = |s: &str| {
-            s.chars().all(|c| matches!(c, '[' | ']' | '|' | '»' | '«' | '#' | '—' | '–' | '-' | '*' | '•' | '>' | '<' | ' ' | '·'))
+            s.chars().all(|c| {
+                matches!(
+                    c,
+                    '[' | ']' | '|' | '»' | '«' | '#' | '—' | '–' | '-' | '*' | '•' | '>' | '<' | ' ' | '·'
+                )
+            })
         };
         if ornament(before) && ornament(after) {
             return if before.is_empty() { Self::Prose } else { Self::Line };
@@ -277,7 +341,8 @@ fn kana_in_chinese(text: &str, run: &ScriptRun, ranker: &mut Ranker<'_>, spans: 
         let (start, end) = if han > kana * 3 {
             // mostly Chinese around it: only from the first kana to the last
             let first = s.find(is_kana).unwrap_or(0);
-            let last = s.char_indices().rev().find(|(_, c)| is_kana(*c)).map_or(s.len(), |(i, c)| i + c.len_utf8());
+            let last =
+                s.char_indices().rev().find(|(_, c)| is_kana(*c)).map_or(s.len(), |(i, c)| i + c.len_utf8());
             (start + first, start + last)
         } else {
             (start, end)
@@ -301,6 +366,7 @@ fn kana_in_chinese(text: &str, run: &ScriptRun, ranker: &mut Ranker<'_>, spans: 
 
 /// Ranked languages of a foreign span: the ranker's word on its script, and the letters' own testimony.
 pub(super) fn candidates(text: &str, script: Script, ranker: &mut Ranker<'_>) -> Vec<LanguageCandidate> {
-    let ranked: Vec<_> = ranker.rank(text).into_iter().filter(|c| c.script.group() == script.group()).collect();
+    let ranked: Vec<_> =
+        ranker.rank(text).into_iter().filter(|c| c.script.group() == script.group()).collect();
     letters::testify(text, script, ranked, CANDIDATES)
 }

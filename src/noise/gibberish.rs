@@ -82,7 +82,8 @@ fn single(text: &str, range: Range<usize>, spans: &mut Vec<NoiseSpan>) {
         }
         switches += usize::from(now != class && class != 0);
         class = now;
-        let vowel = matches!(b | 0x20, b'a' | b'e' | b'i' | b'o' | b'u' | b'y' | b'w') || b >= 0x80 || now > 2;
+        let vowel =
+            matches!(b | 0x20, b'a' | b'e' | b'i' | b'o' | b'u' | b'y' | b'w') || b >= 0x80 || now > 2;
         consonants = if vowel { 0 } else { consonants + 1 };
         worst = worst.max(consonants);
     }
@@ -90,7 +91,8 @@ fn single(text: &str, range: Range<usize>, spans: &mut Vec<NoiseSpan>) {
     if !bytes.is_ascii() {
         return;
     }
-    let encoded = bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-'));
+    let encoded =
+        bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-'));
     let address = bytes.contains(&b'.') || bytes.windows(3).any(|w| w == b"://") || bytes.contains(&b'@');
     if address {
         return;

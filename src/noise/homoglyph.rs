@@ -69,7 +69,8 @@ pub(super) fn detect(text: &str, runs: &[ScriptRun], spans: &mut Vec<NoiseSpan>)
 }
 
 fn mixable(group: u8) -> bool {
-    matches!(group, id::LATN | id::CYRL | id::GREK) || matches!(Script::from_id(group).as_str(), "Armn" | "Cher")
+    matches!(group, id::LATN | id::CYRL | id::GREK)
+        || matches!(Script::from_id(group).as_str(), "Armn" | "Cher")
 }
 
 /// The script of the look-alikes, when the word is a disguise.
@@ -82,6 +83,10 @@ fn disguised(word: &str) -> Option<Script> {
         }
         let slot = counts.iter_mut().find(|(s, n)| *s == script || *n == 0)?;
         *slot = (script, slot.1 + 1);
+    }
+    // two letters are a variable, such as a difference in x
+    if counts.iter().map(|(_, n)| n).sum::<u32>() < 3 {
+        return None;
     }
     let main = counts.iter().max_by_key(|(script, n)| (*n, *script != id::LATN))?.0;
     let all_pass = |main: u8| {
@@ -100,7 +105,13 @@ fn is_word(c: char) -> bool {
 }
 
 fn word_start(text: &str, at: usize) -> usize {
-    text[..at].char_indices().rev().take(WORD_REACH).take_while(|(_, c)| is_word(*c)).last().map_or(at, |(i, _)| i)
+    text[..at]
+        .char_indices()
+        .rev()
+        .take(WORD_REACH)
+        .take_while(|(_, c)| is_word(*c))
+        .last()
+        .map_or(at, |(i, _)| i)
 }
 
 fn word_end(text: &str, at: usize) -> usize {

@@ -39,10 +39,11 @@ pub(super) fn detect(text: &str, found: &[(usize, char)], spans: &mut Vec<NoiseS
             spans.push(span(NoiseKind::BidiControl, at..end, 0.6));
             continue;
         }
-        if at < covered || is_legitimate(text, at, c) {
+        let continues = last.is_some() && end_of_last == at;
+        if at < covered || (!continues && is_legitimate(text, at, c)) {
             continue;
         }
-        match last.filter(|_| end_of_last == at).and_then(|i| spans.get_mut(i)) {
+        match last.filter(|_| continues).and_then(|i| spans.get_mut(i)) {
             Some(span) => span.range.end = end,
             None => {
                 spans.push(span(NoiseKind::Invisible, at..end, if c == '\u{AD}' { 0.5 } else { 0.9 }));
@@ -69,7 +70,11 @@ fn closes(c: char) -> Option<char> {
 /// Looks a bounded way ahead, so that a megabyte of openers stays linear.
 fn closed_in_reach(found: &[(usize, char)], index: usize, closer: char) -> bool {
     let start = found[index].0;
-    found[index + 1..].iter().take(32).take_while(|(at, _)| at - start <= OPEN_REACH).any(|(_, c)| *c == closer)
+    found[index + 1..]
+        .iter()
+        .take(32)
+        .take_while(|(at, _)| at - start <= OPEN_REACH)
+        .any(|(_, c)| *c == closer)
 }
 
 /// Whether the writing itself asks for the character here.
@@ -77,23 +82,35 @@ fn is_legitimate(text: &str, at: usize, c: char) -> bool {
     let before = text[..at].chars().next_back();
     let after = text[at + c.len_utf8()..].chars().next();
     let near = |f: fn(char) -> bool| before.is_some_and(f) || after.is_some_and(f);
+    // beside a blank they neither part nor join anything: left over by an editor, not hidden in a word
+    let edge = |c: Option<char>| c.is_none_or(char::is_whitespace);
+    if matches!(c, '\u{200B}'..='\u{200D}') && (edge(before) || edge(after)) {
+        return true;
+    }
+    let twin = |c: char| matches!(c, '\u{200B}'..='\u{200D}');
     match c {
-        // joiners: cursive scripts, around a virama, and emoji sequences
-        '\u{200C}' => near(joins_cursively) || near(is_virama),
+        // joiners: cursive scripts, scripts of India around a virama or a sign, and emoji sequences
+        '\u{200C}' => {
+            near(joins_cursively) || near(is_indic) || near(writes_without_spaces) || before.is_some_and(twin)
+        }
         '\u{200D}' => {
             (before.is_some_and(joins_cursively) && after.is_none_or(|c| !joins_cursively(c)))
                 || near(is_virama)
+                || before.is_some_and(|c| is_indic(c) || twin(c))
+                    && after.is_none_or(|c| !is_indic(c) || !c.is_alphabetic() || is_sign(c))
                 || (before.is_some_and(is_emoji) && after.is_some_and(is_emoji))
         }
-        // a break opportunity where words are not spaced
-        '\u{200B}' => near(writes_without_spaces),
+        // a break opportunity where words are not spaced; after a virama it stands for a non-joiner
+        '\u{200B}' => near(writes_without_spaces) || near(is_virama) || before.is_some_and(twin),
         // marks of direction are how right-to-left text is typed; fillers and variation belong to their scripts
         '\u{200E}' | '\u{200F}' | '\u{61C}' => true,
         '\u{34F}' => near(|c| id_of(c) > id::UNKNOWN),
         '\u{180E}' | '\u{17B4}' | '\u{17B5}' => true,
         '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' => near(|c| id_of(c) == id::HANG),
         // a flag of a region is spelled in tags after a black flag
-        '\u{E0020}'..='\u{E007F}' => before.is_some_and(|c| is_emoji(c) || matches!(c, '\u{E0020}'..='\u{E007F}')),
+        '\u{E0020}'..='\u{E007F}' => {
+            before.is_some_and(|c| is_emoji(c) || matches!(c, '\u{E0020}'..='\u{E007F}'))
+        }
         '\u{E0100}'..='\u{E01EF}' => before.is_some_and(|c| id_of(c) == id::HANI),
         '\u{FFF9}'..='\u{FFFB}' => true,
         _ => false,
@@ -104,9 +121,36 @@ fn joins_cursively(c: char) -> bool {
     matches!(Script::of(c).as_str(), "Arab" | "Syrc" | "Nkoo" | "Mong" | "Adlm" | "Rohg" | "Mand" | "Phag")
 }
 
+fn is_indic(c: char) -> bool {
+    matches!(c as u32, 0x900..=0xDFF | 0x1B00..=0x1B7F | 0xA980..=0xA9DF)
+}
+
+/// A vowel sign or other mark of the Indian scripts.
+fn is_sign(c: char) -> bool {
+    is_indic(c) && matches!(c as u32 & 0x7F, 0x00..=0x03 | 0x3A..=0x3C | 0x3E..=0x4F | 0x62..=0x63)
+}
+
 fn is_virama(c: char) -> bool {
-    matches!(c as u32, 0x94D | 0x9CD | 0xA4D | 0xACD | 0xB4D | 0xBCD | 0xC4D | 0xCCD | 0xD4D | 0xDCA | 0x1039
-        | 0x103A | 0x17D2 | 0x1B44 | 0xA9C0 | 0x11133 | 0x110B9)
+    matches!(
+        c as u32,
+        0x94D
+            | 0x9CD
+            | 0xA4D
+            | 0xACD
+            | 0xB4D
+            | 0xBCD
+            | 0xC4D
+            | 0xCCD
+            | 0xD4D
+            | 0xDCA
+            | 0x1039
+            | 0x103A
+            | 0x17D2
+            | 0x1B44
+            | 0xA9C0
+            | 0x11133
+            | 0x110B9
+    )
 }
 
 fn is_emoji(c: char) -> bool {
@@ -132,15 +176,18 @@ mod tests {
 
     #[test]
     fn hidden_characters_inside_words() {
-        check("sha\u{200B}dow and li\u{2060}\u{2063}ght", &[
-            ("\u{200B}", NoiseKind::Invisible),
-            ("\u{2060}\u{2063}", NoiseKind::Invisible),
-        ]);
-        check("Lat\u{200D}in, so\u{AD}ft, \u{FEFF}mark", &[
-            ("\u{200D}", NoiseKind::Invisible),
-            ("\u{AD}", NoiseKind::Invisible),
-            ("\u{FEFF}", NoiseKind::Invisible),
-        ]);
+        check(
+            "sha\u{200B}dow and li\u{2060}\u{2063}ght",
+            &[("\u{200B}", NoiseKind::Invisible), ("\u{2060}\u{2063}", NoiseKind::Invisible)],
+        );
+        check(
+            "Lat\u{200D}in, so\u{AD}ft, \u{FEFF}mark",
+            &[
+                ("\u{200D}", NoiseKind::Invisible),
+                ("\u{AD}", NoiseKind::Invisible),
+                ("\u{FEFF}", NoiseKind::Invisible),
+            ],
+        );
     }
 
     #[test]
@@ -154,10 +201,10 @@ mod tests {
     #[test]
     fn an_embedding_is_one_span() {
         check("a \u{202E}drow\u{202C} b", &[("\u{202E}drow\u{202C}", NoiseKind::BidiControl)]);
-        check("a \u{2067}x \u{2067}y\u{2069} z\u{2069} b", &[(
-            "\u{2067}x \u{2067}y\u{2069} z\u{2069}",
-            NoiseKind::BidiControl,
-        )]);
+        check(
+            "a \u{2067}x \u{2067}y\u{2069} z\u{2069} b",
+            &[("\u{2067}x \u{2067}y\u{2069} z\u{2069}", NoiseKind::BidiControl)],
+        );
         check("a \u{202E}never closed", &[("\u{202E}", NoiseKind::BidiControl)]);
     }
 }

@@ -37,7 +37,13 @@ pub(super) fn detect(text: &str, spans: &mut Vec<NoiseSpan>) {
 }
 
 fn span(range: Range<usize>) -> NoiseSpan {
-    NoiseSpan { range, kind: NoiseKind::Markup, script: Script::COMMON, candidates: Vec::new(), confidence: 0.9 }
+    NoiseSpan {
+        range,
+        kind: NoiseKind::Markup,
+        script: Script::COMMON,
+        candidates: Vec::new(),
+        confidence: 0.9,
+    }
 }
 
 /// The tag, comment, or whole script or style element at `at`.

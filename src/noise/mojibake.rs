@@ -10,7 +10,17 @@ use crate::script::Script;
 struct Sequence {
     start: usize,
     end: usize,
-    strong: bool,
+    proof: Proof,
+}
+
+/// What a sequence is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Proof {
+    /// A letter before closing punctuation reads the same.
+    None,
+    /// Needs a second one.
+    Weak,
+    Strong,
 }
 
 /// Spans of wrongly decoded words; `suspects` are offsets where a sequence may start, in order.
@@ -31,14 +41,14 @@ pub(super) fn detect(text: &str, suspects: &[usize], spans: &mut Vec<NoiseSpan>)
         let first = &sequences[at];
         let start = word_start(text, first.start);
         let mut end = word_end(text, first.end);
-        let mut strong = first.strong;
-        let mut n = 1;
+        let mut strong = first.proof == Proof::Strong;
+        let mut n = usize::from(first.proof > Proof::None);
         let mut next = at + 1;
         while let Some(sequence) = sequences.get(next)
             && bridges(&text[end.min(sequence.start)..sequence.start])
         {
-            strong |= sequence.strong;
-            n += 1;
+            strong |= sequence.proof == Proof::Strong;
+            n += usize::from(sequence.proof > Proof::None);
             end = word_end(text, sequence.end.max(end));
             next += 1;
         }
@@ -67,7 +77,11 @@ fn bridges(gap: &str) -> bool {
 fn word_start(text: &str, at: usize) -> usize {
     let mut start = at;
     for (i, c) in text[..at].char_indices().rev().take(64) {
-        if c == ' ' || c.is_ascii_control() || byte_1252(c).is_none() || matches!(c, '“' | '”' | '(' | '[' | '"') {
+        if c == ' '
+            || c.is_ascii_control()
+            || byte_1252(c).is_none()
+            || matches!(c, '“' | '”' | '(' | '[' | '"')
+        {
             break;
         }
         start = i;
@@ -90,15 +104,17 @@ fn sequence(text: &str, at: usize) -> Option<Sequence> {
     let rest = &text[at..];
     if rest.starts_with('\u{FFFD}') {
         let n = rest.chars().take_while(|c| *c == '\u{FFFD}').count();
-        return Some(Sequence { start: at, end: at + 3 * n, strong: true });
+        return Some(Sequence { start: at, end: at + 3 * n, proof: Proof::Strong });
     }
-    decode(rest, byte_1252, true)
-        .or_else(|| decode_run_1251(rest))
-        .map(|(length, strong)| Sequence { start: at, end: at + length, strong })
+    decode(rest, byte_1252, true).or_else(|| decode_run_1251(rest)).map(|(length, proof)| Sequence {
+        start: at,
+        end: at + length,
+        proof,
+    })
 }
 
 /// Decodes one character; the length in bytes of what it was read as, and whether it proves itself.
-fn decode(rest: &str, byte: fn(char) -> Option<u8>, western: bool) -> Option<(usize, bool)> {
+fn decode(rest: &str, byte: fn(char) -> Option<u8>, western: bool) -> Option<(usize, Proof)> {
     let mut bytes = [0u8; 4];
     let mut chars = rest.chars();
     let lead_char = chars.next()?;
@@ -115,7 +131,8 @@ fn decode(rest: &str, byte: fn(char) -> Option<u8>, western: bool) -> Option<(us
     for slot in &mut bytes[1..length] {
         let c = chars.next()?;
         *slot = byte(c).filter(|b| (0x80..=0xBF).contains(b))?;
-        closers += usize::from(matches!(c, '…' | '”' | '’' | '»' | '›' | '–' | '—' | '“' | '«' | '‘' | '\u{A0}'));
+        closers +=
+            usize::from(matches!(c, '…' | '”' | '’' | '»' | '›' | '–' | '—' | '“' | '«' | '‘' | '\u{A0}'));
         consumed += c.len_utf8();
     }
     let decoded = std::str::from_utf8(&bytes[..length]).ok()?.chars().next()?;
@@ -129,11 +146,16 @@ fn decode(rest: &str, byte: fn(char) -> Option<u8>, western: bool) -> Option<(us
         2 => false,
         _ => lead == 0xE2 && matches!(bytes[1], 0x80 | 0x82 | 0x84) || closers < length - 1,
     };
-    Some((consumed, strong))
+    let proof = match strong {
+        true => Proof::Strong,
+        false if closers == length - 1 => Proof::None,
+        false => Proof::Weak,
+    };
+    Some((consumed, proof))
 }
 
 /// In Windows-1251 one pair proves nothing (Ukrainian has them by nature): three in a row do.
-fn decode_run_1251(rest: &str) -> Option<(usize, bool)> {
+fn decode_run_1251(rest: &str) -> Option<(usize, Proof)> {
     let mut at = 0;
     let mut n = 0;
     while n < 3 {
@@ -146,7 +168,7 @@ fn decode_run_1251(rest: &str) -> Option<(usize, bool)> {
         at += length;
         n += 1;
     }
-    Some((at, true))
+    Some((at, Proof::Strong))
 }
 
 /// Characters that text really has: letters of living scripts, punctuation and symbols.
@@ -160,10 +182,33 @@ fn is_plausible(c: char) -> bool {
 fn byte_1252(c: char) -> Option<u8> {
     let byte = match c {
         '\0'..='\u{FF}' => return Some(c as u32 as u8),
-        '€' => 0x80, '‚' => 0x82, 'ƒ' => 0x83, '„' => 0x84, '…' => 0x85, '†' => 0x86, '‡' => 0x87,
-        'ˆ' => 0x88, '‰' => 0x89, 'Š' => 0x8A, '‹' => 0x8B, 'Œ' => 0x8C, 'Ž' => 0x8E, '‘' => 0x91,
-        '’' => 0x92, '“' => 0x93, '”' => 0x94, '•' => 0x95, '–' => 0x96, '—' => 0x97, '˜' => 0x98,
-        '™' => 0x99, 'š' => 0x9A, '›' => 0x9B, 'œ' => 0x9C, 'ž' => 0x9E, 'Ÿ' => 0x9F,
+        '€' => 0x80,
+        '‚' => 0x82,
+        'ƒ' => 0x83,
+        '„' => 0x84,
+        '…' => 0x85,
+        '†' => 0x86,
+        '‡' => 0x87,
+        'ˆ' => 0x88,
+        '‰' => 0x89,
+        'Š' => 0x8A,
+        '‹' => 0x8B,
+        'Œ' => 0x8C,
+        'Ž' => 0x8E,
+        '‘' => 0x91,
+        '’' => 0x92,
+        '“' => 0x93,
+        '”' => 0x94,
+        '•' => 0x95,
+        '–' => 0x96,
+        '—' => 0x97,
+        '˜' => 0x98,
+        '™' => 0x99,
+        'š' => 0x9A,
+        '›' => 0x9B,
+        'œ' => 0x9C,
+        'ž' => 0x9E,
+        'Ÿ' => 0x9F,
         _ => return None,
     };
     Some(byte)
@@ -173,15 +218,69 @@ fn byte_1252(c: char) -> Option<u8> {
 fn byte_1251(c: char) -> Option<u8> {
     let byte = match c {
         'А'..='я' => (c as u32 - 0x410 + 0xC0) as u8,
-        'Ђ' => 0x80, 'Ѓ' => 0x81, '‚' => 0x82, 'ѓ' => 0x83, '„' => 0x84, '…' => 0x85, '†' => 0x86,
-        '‡' => 0x87, '€' => 0x88, '‰' => 0x89, 'Љ' => 0x8A, '‹' => 0x8B, 'Њ' => 0x8C, 'Ќ' => 0x8D,
-        'Ћ' => 0x8E, 'Џ' => 0x8F, 'ђ' => 0x90, '‘' => 0x91, '’' => 0x92, '“' => 0x93, '”' => 0x94,
-        '•' => 0x95, '–' => 0x96, '—' => 0x97, '\u{98}' => 0x98, '™' => 0x99, 'љ' => 0x9A, '›' => 0x9B,
-        'њ' => 0x9C, 'ќ' => 0x9D, 'ћ' => 0x9E, 'џ' => 0x9F, '\u{A0}' => 0xA0, 'Ў' => 0xA1, 'ў' => 0xA2,
-        'Ј' => 0xA3, '¤' => 0xA4, 'Ґ' => 0xA5, '¦' => 0xA6, '§' => 0xA7, 'Ё' => 0xA8, '©' => 0xA9,
-        'Є' => 0xAA, '«' => 0xAB, '¬' => 0xAC, '\u{AD}' => 0xAD, '®' => 0xAE, 'Ї' => 0xAF, '°' => 0xB0,
-        '±' => 0xB1, 'І' => 0xB2, 'і' => 0xB3, 'ґ' => 0xB4, 'µ' => 0xB5, '¶' => 0xB6, '·' => 0xB7,
-        'ё' => 0xB8, '№' => 0xB9, 'є' => 0xBA, '»' => 0xBB, 'ј' => 0xBC, 'Ѕ' => 0xBD, 'ѕ' => 0xBE,
+        'Ђ' => 0x80,
+        'Ѓ' => 0x81,
+        '‚' => 0x82,
+        'ѓ' => 0x83,
+        '„' => 0x84,
+        '…' => 0x85,
+        '†' => 0x86,
+        '‡' => 0x87,
+        '€' => 0x88,
+        '‰' => 0x89,
+        'Љ' => 0x8A,
+        '‹' => 0x8B,
+        'Њ' => 0x8C,
+        'Ќ' => 0x8D,
+        'Ћ' => 0x8E,
+        'Џ' => 0x8F,
+        'ђ' => 0x90,
+        '‘' => 0x91,
+        '’' => 0x92,
+        '“' => 0x93,
+        '”' => 0x94,
+        '•' => 0x95,
+        '–' => 0x96,
+        '—' => 0x97,
+        '\u{98}' => 0x98,
+        '™' => 0x99,
+        'љ' => 0x9A,
+        '›' => 0x9B,
+        'њ' => 0x9C,
+        'ќ' => 0x9D,
+        'ћ' => 0x9E,
+        'џ' => 0x9F,
+        '\u{A0}' => 0xA0,
+        'Ў' => 0xA1,
+        'ў' => 0xA2,
+        'Ј' => 0xA3,
+        '¤' => 0xA4,
+        'Ґ' => 0xA5,
+        '¦' => 0xA6,
+        '§' => 0xA7,
+        'Ё' => 0xA8,
+        '©' => 0xA9,
+        'Є' => 0xAA,
+        '«' => 0xAB,
+        '¬' => 0xAC,
+        '\u{AD}' => 0xAD,
+        '®' => 0xAE,
+        'Ї' => 0xAF,
+        '°' => 0xB0,
+        '±' => 0xB1,
+        'І' => 0xB2,
+        'і' => 0xB3,
+        'ґ' => 0xB4,
+        'µ' => 0xB5,
+        '¶' => 0xB6,
+        '·' => 0xB7,
+        'ё' => 0xB8,
+        '№' => 0xB9,
+        'є' => 0xBA,
+        '»' => 0xBB,
+        'ј' => 0xBC,
+        'Ѕ' => 0xBD,
+        'ѕ' => 0xBE,
         'ї' => 0xBF,
         _ => return None,
     };
@@ -203,8 +302,12 @@ mod tests {
     fn misread(text: &str, byte: fn(char) -> Option<u8>) -> String {
         let table: Vec<char> = (0u32..0x2200).filter_map(char::from_u32).collect();
         text.bytes()
-            .map(|b| if b < 0x80 { b as char } else {
-                *table.iter().find(|c| byte(**c) == Some(b)).expect("every byte has a character")
+            .map(|b| {
+                if b < 0x80 {
+                    b as char
+                } else {
+                    *table.iter().find(|c| byte(**c) == Some(b)).expect("every byte has a character")
+                }
             })
             .collect()
     }

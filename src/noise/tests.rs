@@ -47,10 +47,10 @@ fn a_foreign_label_in_its_frame() {
     let text = "The river rose in the night.\n\nCategory: کتاب No comments\n\nBy dawn the bridge had gone.";
     let set = BoilerplateSet::default();
     let spans = detect(text, &host("eng", Script::LATIN), &Resources { boilerplate: &set, ranker: &Silent });
-    assert_eq!(spans.iter().map(|s| s.kind).collect::<Vec<_>>(), [
-        NoiseKind::Boilerplate,
-        NoiseKind::ForeignScript
-    ]);
+    assert_eq!(
+        spans.iter().map(|s| s.kind).collect::<Vec<_>>(),
+        [NoiseKind::Boilerplate, NoiseKind::ForeignScript]
+    );
     assert_eq!(&text[spans[1].range.clone()], "کتاب");
     let codes: Vec<_> = spans[1].candidates.iter().map(|c| c.language.as_str()).collect();
     assert!(codes.contains(&"pes") && !codes.contains(&"arb"), "{codes:?}");
@@ -73,21 +73,40 @@ fn natural_mixtures() {
 
 #[test]
 fn foreign_runs() {
-    assert_eq!(find("The gate дорога was shut.", host("eng", Script::LATIN)), [("дорога", NoiseKind::ForeignScript)]);
-    assert_eq!(find("这是一条河，を渡ること他走了。", host("cmn", Script::HAN)), [(
-        "を渡ること他走了",
-        NoiseKind::ForeignLanguage
-    )]);
-    assert_eq!(find("Он увидел їжака у дома.", host("rus", Script::CYRILLIC)), [(
-        "їжака",
-        NoiseKind::ForeignLanguage
-    )]);
+    assert_eq!(
+        find("The gate дорога was shut.", host("eng", Script::LATIN)),
+        [("дорога", NoiseKind::ForeignScript)]
+    );
+    assert_eq!(
+        find("这是一条河，を渡ること他走了。", host("cmn", Script::HAN)),
+        [("を渡ること他走了", NoiseKind::ForeignLanguage)]
+    );
+    assert_eq!(
+        find("Он увидел їжака у дома.", host("rus", Script::CYRILLIC)),
+        [("їжака", NoiseKind::ForeignLanguage)]
+    );
 }
 
 #[test]
 fn hostile_texts_stay_linear() {
     let n = 200_000;
-    for unit in ["\u{200D}", "\u{301}", "aя", "a\n", "<", "<a ", "&", "\u{202E}", "Ã", "é ", "ط", "Category: ط\n", "[", "ab ", "漢a"] {
+    for unit in [
+        "\u{200D}",
+        "\u{301}",
+        "aя",
+        "a\n",
+        "<",
+        "<a ",
+        "&",
+        "\u{202E}",
+        "Ã",
+        "é ",
+        "ط",
+        "Category: ط\n",
+        "[",
+        "ab ",
+        "漢a",
+    ] {
         let text = unit.repeat(n / unit.len());
         let start = std::time::Instant::now();
         check_rules(&text, host("eng", Script::LATIN));

@@ -25,8 +25,16 @@ publicat în|categorii|kategoriler|etiketler|chuyên mục|danh mục|thẻ|từ
 分类|分類|标签|標籤|栏目|欄目|类别|類別|关键词|關鍵字|发表在|发布于|カテゴリー|カテゴリ|タグ|分野|카테고리|태그|분류|키워드";
 
 /// Labels that stand without a colon.
-const BARE_LABELS: [&str; 8] =
-    ["Posted in", "Filed under", "Filed Under", "Published in", "Posted under", "Veröffentlicht in", "Publié dans", "Publicado en"];
+const BARE_LABELS: [&str; 8] = [
+    "Posted in",
+    "Filed under",
+    "Filed Under",
+    "Published in",
+    "Posted under",
+    "Veröffentlicht in",
+    "Publié dans",
+    "Publicado en",
+];
 
 /// What follows the label on such a line.
 const TAILS: &str = "no comments|no comment|no comments yet|leave a comment|leave a reply|comments off|add comment|comments|\
@@ -98,7 +106,8 @@ pub(super) fn is_label(words: &str, _set: &BoilerplateSet) -> bool {
 /// Whether the words at the end of a frame are its tail.
 pub(super) fn is_tail(words: &str, set: &BoilerplateSet) -> bool {
     fingerprint(words).is_some_and(|print| {
-        TAIL_PRINTS.binary_search(&print).is_ok() || (words.split_whitespace().count() > 1 && set.contains(print))
+        TAIL_PRINTS.binary_search(&print).is_ok()
+            || (words.split_whitespace().count() > 1 && set.contains(print))
     })
 }
 
@@ -119,17 +128,63 @@ struct Theme {
 const THEMES: [Theme; 4] = [
     // keyboard help of a player
     Theme {
-        stems: &["space", "play", "pause", "mute", "arrow", "seek", "volume", "fullscreen", "keyboard", "press"],
+        stems: &[
+            "space",
+            "play",
+            "pause",
+            "mute",
+            "arrow",
+            "seek",
+            "volume",
+            "fullscreen",
+            "keyboard",
+            "press",
+        ],
         needed: 4,
         thinness: 5,
         confidence: 0.85,
     },
     Theme {
         stems: &[
-            "facebook", "twitter", "whatsapp", "telegram", "linkedin", "pinterest", "reddit", "tumblr", "email", "e-mail",
-            "instagram", "messenger", "viber", "skype", "vkontakte", "одноклассники", "вконтакте", "share", "teilen",
-            "partager", "compartir", "compartilhar", "condividi", "delen", "udostępnij", "sdílet", "поделиться",
-            "paylaş", "bagikan", "chia sẻ", "مشاركة", "شارك", "اشتراک", "शेयर", "分享", "シェア", "공유", "tweet", "print",
+            "facebook",
+            "twitter",
+            "whatsapp",
+            "telegram",
+            "linkedin",
+            "pinterest",
+            "reddit",
+            "tumblr",
+            "email",
+            "e-mail",
+            "instagram",
+            "messenger",
+            "viber",
+            "skype",
+            "vkontakte",
+            "одноклассники",
+            "вконтакте",
+            "share",
+            "teilen",
+            "partager",
+            "compartir",
+            "compartilhar",
+            "condividi",
+            "delen",
+            "udostępnij",
+            "sdílet",
+            "поделиться",
+            "paylaş",
+            "bagikan",
+            "chia sẻ",
+            "مشاركة",
+            "شارك",
+            "اشتراک",
+            "शेयर",
+            "分享",
+            "シェア",
+            "공유",
+            "tweet",
+            "print",
         ],
         needed: 3,
         thinness: 2,
@@ -137,9 +192,28 @@ const THEMES: [Theme; 4] = [
     },
     Theme {
         stems: &[
-            "cookie", "website", "site", "experience", "consent", "accept", "privacy", "policy", "browser", "zustimm",
-            "webseite", "datenschutz", "expérience", "navigation", "experiencia", "sitio", "política", "esperienza",
-            "continuing", "settings", "preferences", "analytics",
+            "cookie",
+            "website",
+            "site",
+            "experience",
+            "consent",
+            "accept",
+            "privacy",
+            "policy",
+            "browser",
+            "zustimm",
+            "webseite",
+            "datenschutz",
+            "expérience",
+            "navigation",
+            "experiencia",
+            "sitio",
+            "política",
+            "esperienza",
+            "continuing",
+            "settings",
+            "preferences",
+            "analytics",
         ],
         needed: 3,
         thinness: 7,
@@ -147,7 +221,18 @@ const THEMES: [Theme; 4] = [
     },
     // the form under an article
     Theme {
-        stems: &["your", "email", "e-mail", "address", "published", "required", "fields", "marked", "comment", "website"],
+        stems: &[
+            "your",
+            "email",
+            "e-mail",
+            "address",
+            "published",
+            "required",
+            "fields",
+            "marked",
+            "comment",
+            "website",
+        ],
         needed: 5,
         thinness: 3,
         confidence: 0.85,
@@ -171,7 +256,10 @@ pub(super) fn statistics(line: &str) -> Option<f64> {
     for theme in &THEMES {
         let hits = theme.stems.iter().filter(|stem| lower.contains(**stem)).count();
         let first = theme.stems[0];
-        if hits >= theme.needed && words <= hits * theme.thinness && (first != "cookie" || lower.contains(first)) {
+        if hits >= theme.needed
+            && words <= hits * theme.thinness
+            && (first != "cookie" || lower.contains(first))
+        {
             return Some(theme.confidence);
         }
     }
@@ -181,10 +269,24 @@ pub(super) fn statistics(line: &str) -> Option<f64> {
 fn is_copyright(lower: &str) -> bool {
     let year = || {
         let bytes = lower.as_bytes();
-        bytes.windows(4).any(|w| matches!(w, [b'1', b'9', ..] | [b'2', b'0', ..]) && w.iter().all(u8::is_ascii_digit))
+        bytes
+            .windows(4)
+            .any(|w| matches!(w, [b'1', b'9', ..] | [b'2', b'0', ..]) && w.iter().all(u8::is_ascii_digit))
     };
-    let claim = ["all rights reserved", "alle rechte vorbehalten", "tous droits réservés", "todos los derechos reservados",
-        "todos os direitos reservados", "tutti i diritti riservati", "все права защищены", "جميع الحقوق محفوظة",
-        "版权所有", "版權所有", "tüm hakları saklıdır", "wszelkie prawa zastrzeżone"];
-    claim.iter().any(|c| lower.contains(c)) || ((lower.contains('©') || lower.contains("copyright")) && year())
+    let claim = [
+        "all rights reserved",
+        "alle rechte vorbehalten",
+        "tous droits réservés",
+        "todos los derechos reservados",
+        "todos os direitos reservados",
+        "tutti i diritti riservati",
+        "все права защищены",
+        "جميع الحقوق محفوظة",
+        "版权所有",
+        "版權所有",
+        "tüm hakları saklıdır",
+        "wszelkie prawa zastrzeżone",
+    ];
+    claim.iter().any(|c| lower.contains(c))
+        || ((lower.contains('©') || lower.contains("copyright")) && year())
 }

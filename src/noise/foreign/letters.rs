@@ -27,11 +27,132 @@ const CYRILLIC: [(&str, &str); 6] = [
 
 /// Scripts that one language of the table uses, or one above all.
 const ONE_LANGUAGE: [(&str, &str); 20] = [
-    ("Thai", "tha"), ("Hang", "kor"), ("Jpan", "jpn"), ("Hani", "cmn"), ("Hebr", "heb"), ("Grek", "ell"),
-    ("Armn", "hye"), ("Geor", "kat"), ("Khmr", "khm"), ("Mymr", "mya"), ("Laoo", "lao"), ("Sinh", "sin"),
-    ("Taml", "tam"), ("Telu", "tel"), ("Knda", "kan"), ("Mlym", "mal"), ("Guru", "pan"), ("Gujr", "guj"),
-    ("Orya", "ory"), ("Tibt", "bod"),
+    ("Thai", "tha"),
+    ("Hang", "kor"),
+    ("Jpan", "jpn"),
+    ("Hani", "cmn"),
+    ("Hebr", "heb"),
+    ("Grek", "ell"),
+    ("Armn", "hye"),
+    ("Geor", "kat"),
+    ("Khmr", "khm"),
+    ("Mymr", "mya"),
+    ("Laoo", "lao"),
+    ("Sinh", "sin"),
+    ("Taml", "tam"),
+    ("Telu", "tel"),
+    ("Knda", "kan"),
+    ("Mlym", "mal"),
+    ("Guru", "pan"),
+    ("Gujr", "guj"),
+    ("Orya", "ory"),
+    ("Tibt", "bod"),
 ];
+
+/// English words met in writing of every script.
+const LOANS: [&str; 96] = [
+    "album",
+    "api",
+    "app",
+    "apps",
+    "avatar",
+    "banner",
+    "bank",
+    "bit",
+    "blog",
+    "bluetooth",
+    "boss",
+    "brand",
+    "browser",
+    "bug",
+    "byte",
+    "camera",
+    "cash",
+    "chat",
+    "chip",
+    "cloud",
+    "club",
+    "code",
+    "coffee",
+    "computer",
+    "cookie",
+    "cool",
+    "data",
+    "deal",
+    "debug",
+    "design",
+    "desktop",
+    "digital",
+    "doctor",
+    "download",
+    "driver",
+    "drone",
+    "dvd",
+    "ebook",
+    "email",
+    "engineer",
+    "facebook",
+    "fan",
+    "fashion",
+    "feedback",
+    "film",
+    "fitness",
+    "game",
+    "google",
+    "hacker",
+    "hotel",
+    "iphone",
+    "internet",
+    "laptop",
+    "link",
+    "live",
+    "manager",
+    "marketing",
+    "media",
+    "meeting",
+    "mobile",
+    "model",
+    "news",
+    "office",
+    "offline",
+    "ok",
+    "online",
+    "party",
+    "phone",
+    "plus",
+    "podcast",
+    "police",
+    "pop",
+    "post",
+    "premium",
+    "profile",
+    "program",
+    "rap",
+    "robot",
+    "rock",
+    "school",
+    "sim",
+    "smartphone",
+    "software",
+    "spam",
+    "sport",
+    "startup",
+    "streaming",
+    "style",
+    "tablet",
+    "team",
+    "trend",
+    "video",
+    "web",
+    "website",
+    "wifi",
+    "zoom",
+];
+
+/// Whether a Latin word is at home everywhere.
+pub(super) fn is_loan(word: &str) -> bool {
+    LOANS.contains(&word.to_ascii_lowercase().as_str())
+}
 
 /// Refines a ranking with what the letters allow; ranks by the letters alone when there is none.
 pub(super) fn testify(
@@ -40,7 +161,8 @@ pub(super) fn testify(
     ranked: Vec<LanguageCandidate>,
     limit: usize,
 ) -> Vec<LanguageCandidate> {
-    if let Some((_, code)) = ONE_LANGUAGE.iter().find(|(s, _)| Script::parse(s).is_some_and(|s| s == script)) {
+    if let Some((_, code)) = ONE_LANGUAGE.iter().find(|(s, _)| Script::parse(s).is_some_and(|s| s == script))
+    {
         if ranked.is_empty() {
             let one = |language| vec![LanguageCandidate { language, script, probability: 0.95 }];
             return Language::parse(code).map(one).unwrap_or_default();
@@ -68,7 +190,8 @@ pub(super) fn testify(
     // dialects and languages the table of letters does not know keep the ranker's word
     for candidate in ranked {
         let known = |code: &str| ARABIC.iter().any(|row| row.0 == code);
-        let ruled_out = candidate.language.folded() == "ara" && ARABIC.first().is_some_and(|row| excluded(row.2));
+        let ruled_out =
+            candidate.language.folded() == "ara" && ARABIC.first().is_some_and(|row| excluded(row.2));
         if !known(candidate.language.as_str()) && !ruled_out {
             mixed.push(LanguageCandidate { probability: trust * candidate.probability, ..candidate });
         }
@@ -90,7 +213,17 @@ pub(super) fn is_outside_alphabet(word: &str, host: &str, script: u8) -> bool {
             .find(|row| row.0 == host)
             .is_some_and(|row| word.chars().flat_map(char::to_lowercase).any(|c| row.1.contains(c))),
         id::ARAB => {
-            ARABIC.iter().find(|row| row.0 == host).is_some_and(|row| word.chars().any(|c| row.2.contains(c)))
+            // a letter from another keyboard inside an own word is a slip, not another language
+            let own = match host {
+                "pes" => "پچژگکی",
+                "urd" => "پچژگکیٹڈڑںہھے",
+                _ => "",
+            };
+            !word.contains(|c| own.contains(c))
+                && ARABIC
+                    .iter()
+                    .find(|row| row.0 == host)
+                    .is_some_and(|row| word.chars().any(|c| row.2.contains(c)))
         }
         _ => false,
     }
@@ -108,7 +241,9 @@ pub(super) fn is_serbian(text: &str) -> bool {
         n += 1;
         foreign += usize::from(!matches!(c, 'a'..='p' | 'r'..='v' | 'z' | 'č' | 'ć' | 'đ' | 'š' | 'ž'));
     }
-    first && foreign * 100 <= n
+    let spoken =
+        || [" je ", " se ", " na ", " su ", " da ", " koj"].iter().filter(|w| text.contains(*w)).count() > 1;
+    first && foreign * 25 <= n && (text.contains(['č', 'ć', 'đ', 'š', 'ž', 'Č', 'Š', 'Ž']) || spoken())
 }
 
 #[cfg(test)]
@@ -130,6 +265,10 @@ mod tests {
     #[test]
     fn alphabets() {
         assert!(is_outside_alphabet("їжак", "rus", id::CYRL) && !is_outside_alphabet("жук", "rus", id::CYRL));
-        assert!(is_serbian("Jedna kuća na brdu") && !is_serbian("Wyjątkowy xylofon"));
+        assert!(
+            is_serbian("Jedna kuća na brdu u QVC gradu")
+                && !is_serbian("la casa grande da sola")
+                && !is_serbian("Wyjątkowy xylofon")
+        );
     }
 }

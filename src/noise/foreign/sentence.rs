@@ -55,7 +55,9 @@ pub(in crate::noise) fn detect(
             next_skip += 1;
         }
         let overlapped = skip.get(next_skip).is_some_and(|k| {
-            k.range.start < sentence.range.end && k.kind != NoiseKind::Invisible && 2 * k.range.len() > s.len()
+            k.range.start < sentence.range.end
+                && k.kind != NoiseKind::Invisible
+                && 2 * k.range.len() > s.len()
         });
         if overlapped || sentence.letters < LETTERS || sentence.words < 4 {
             continue;
@@ -74,14 +76,22 @@ pub(in crate::noise) fn detect(
             push(s, sentence.range.clone(), Script::HAN, Vec::new(), 0.8, ranker, spans);
             continue;
         }
-        if !(estranged || lettered) {
+        if !(estranged || lettered) || 10 * own_letters(s, own) < 7 * sentence.letters {
             continue;
         }
-        let ranked = ranker.rank(s);
+        let ranked: Vec<_> =
+            ranker.rank(s).into_iter().filter(|c| c.script.group() == host.script.group()).collect();
         if let Some(confidence) = verdict(&ranked, language, lettered) {
             push(s, sentence.range.clone(), host.script, ranked, confidence, ranker, spans);
         }
     }
+}
+
+/// Letters of the host's script.
+fn own_letters(s: &str, own: u8) -> u32 {
+    s.chars()
+        .map(|c| u32::from(if c.is_ascii_alphabetic() { own == id::LATN } else { group_of(id_of(c)) == own }))
+        .sum()
 }
 
 fn push(
@@ -178,7 +188,8 @@ fn tokens(s: &str, mut emit: impl FnMut(u32, u32, &str)) {
     for (i, c) in s.char_indices() {
         let script = if c.is_ascii() { id::LATN } else { group_of(id_of(c)) };
         let letter = if c.is_ascii() { c.is_ascii_alphabetic() } else { script != id::COMMON };
-        let dense = letter && (script == id::HANI || matches!(c as u32, 0xE00..=0xEFF | 0x1000..=0x109F | 0x1780..=0x17FF));
+        let dense = letter
+            && (script == id::HANI || matches!(c as u32, 0xE00..=0xEFF | 0x1000..=0x109F | 0x1780..=0x17FF));
         if dense {
             if previous != 0 {
                 emit(mix(previous, c as u32), 1, "");
@@ -191,7 +202,8 @@ fn tokens(s: &str, mut emit: impl FnMut(u32, u32, &str)) {
             if n == 0 {
                 start = i;
             }
-            let lower = if c.is_ascii() { c.to_ascii_lowercase() } else { c.to_lowercase().next().unwrap_or(c) };
+            let lower =
+                if c.is_ascii() { c.to_ascii_lowercase() } else { c.to_lowercase().next().unwrap_or(c) };
             hash = mix(hash, lower as u32);
             n += 1;
         } else if n > 0 {
