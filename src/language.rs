@@ -1,5 +1,6 @@
 //! Which language a text is written in.
 
+pub mod spans;
 mod table;
 
 use crate::script::Script;

@@ -266,7 +266,7 @@ mod tests {
     fn alphabets() {
         assert!(is_outside_alphabet("їжак", "rus", id::CYRL) && !is_outside_alphabet("жук", "rus", id::CYRL));
         assert!(
-            is_serbian("Jedna kuća na brdu u QVC gradu")
+            is_serbian("Jedna velika kuća na brdu u QVC gradu")
                 && !is_serbian("la casa grande da sola")
                 && !is_serbian("Wyjątkowy xylofon")
         );
