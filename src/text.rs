@@ -1,6 +1,10 @@
 //! What is classified.
 
 use crate::language::Language;
+use crate::script::is_format;
+use std::borrow::Cow;
+use std::ops::Range;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 /// One article as given. Offsets in results are UTF-8 byte offsets into `text`, or into `title` where
 /// the result says so.
@@ -22,4 +26,381 @@ pub enum Field {
     Title,
     #[default]
     Text,
+}
+
+/// Characters normalised at once at most: a starter and its marks. More marks than that are no writing.
+const CLUSTER: usize = 32;
+
+/// A text ready for features: noise left out, NFKC, entities decoded, line ends `\n`, format characters
+/// gone; and the way back to the original's offsets. Borrows when nothing changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CleanText<'a> {
+    text: Cow<'a, str>,
+    /// Where the two texts start to differ in a new way, in order; empty when they are the same.
+    segments: Vec<Segment>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Segment {
+    clean: usize,
+    original: usize,
+    /// Copied byte for byte: offsets inside count on.
+    verbatim: bool,
+}
+
+impl<'a> CleanText<'a> {
+    /// The text as it is.
+    pub fn borrowed(text: &'a str) -> Self {
+        Self { text: Cow::Borrowed(text), segments: Vec::new() }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub fn into_string(self) -> String {
+        self.text.into_owned()
+    }
+
+    /// The offset in the original of an offset in the clean text; that of the character's start where one
+    /// character became several.
+    pub fn original(&self, offset: usize) -> usize {
+        let index = self.segments.partition_point(|s| s.clean <= offset);
+        match index.checked_sub(1).and_then(|i| self.segments.get(i)) {
+            None => offset,
+            Some(s) if s.verbatim => s.original + (offset - s.clean),
+            Some(s) => s.original,
+        }
+    }
+
+    /// The range in the original that a range of the clean text came from.
+    pub fn original_range(&self, range: Range<usize>) -> Range<usize> {
+        let start = self.original(range.start);
+        if range.is_empty() {
+            return start..start;
+        }
+        // the end is where the last byte's segment ends when that was replaced
+        let last = range.end - 1;
+        let index = self.segments.partition_point(|s| s.clean <= last);
+        let end = match index.checked_sub(1).and_then(|i| self.segments.get(i)) {
+            None => range.end,
+            Some(s) if s.verbatim => s.original + (range.end - s.clean),
+            Some(_) => self.segments.get(index).map_or(start, |next| next.original),
+        };
+        start..end.max(start)
+    }
+}
+
+/// Normalises a text, leaving out the ranges of `skip` (sorted, on character boundaries, not overlapping).
+pub fn normalize<'a>(text: &'a str, skip: &[Range<usize>]) -> CleanText<'a> {
+    let bytes = text.as_bytes();
+    if skip.is_empty() && !bytes.iter().any(|b| *b >= 0x80 || matches!(b, b'\r' | b'&')) {
+        return CleanText::borrowed(text);
+    }
+    let mut writer = Writer { text, out: String::new(), segments: Vec::new(), copied: 0, changed: false };
+    let mut skip = skip.iter().peekable();
+    let mut at = 0;
+    // the last character that may combine with what follows
+    let mut starter = 0;
+    while at < bytes.len() {
+        if let Some(range) = skip.next_if(|range| range.start <= at) {
+            if range.end > at {
+                writer.drop(at, range.end.min(bytes.len()), true);
+                at = range.end.min(bytes.len());
+                starter = at;
+            }
+            continue;
+        }
+        let limit = skip.peek().map_or(bytes.len(), |range| range.start.min(bytes.len()));
+        let byte = bytes[at];
+        if byte < 0x80 {
+            let next = match byte {
+                b'\r' => {
+                    let end = at + 1 + usize::from(bytes.get(at + 1) == Some(&b'\n') && at + 1 < limit);
+                    writer.replace(at, end, "\n");
+                    end
+                }
+                b'&' => match entity(&text[at..limit]) {
+                    Some((c, length)) => {
+                        writer.replace(at, at + length, c.encode_utf8(&mut [0; 4]));
+                        at + length
+                    }
+                    None => at + 1,
+                },
+                _ => {
+                    starter = at;
+                    at += 1;
+                    continue;
+                }
+            };
+            at = next;
+            starter = at;
+            continue;
+        }
+        let Some(c) = text[at..].chars().next() else { break };
+        let end = at + c.len_utf8();
+        if is_format(c) && !matches!(c, '\u{200C}' | '\u{200D}') {
+            writer.drop(at, end, false);
+            at = end;
+            starter = at;
+        } else if is_settled(c) || is_nfkc_quick(std::iter::once(c)) == IsNormalized::Yes && !combines(c) {
+            starter = at;
+            at = end;
+        } else {
+            // from the starter on to the next character that stands alone
+            let from = starter.max(writer.copied).min(at);
+            let mut to = end;
+            for next in text[end..limit].chars().take(CLUSTER) {
+                if is_settled(next) || next.is_ascii() || !combines(next) && !is_jamo(next) {
+                    break;
+                }
+                to += next.len_utf8();
+            }
+            let cluster = &text[from..to];
+            if is_nfkc_quick(cluster.chars()) != IsNormalized::Yes {
+                let folded: String = cluster.nfkc().collect();
+                if folded != cluster {
+                    writer.replace(from, to, &folded);
+                }
+            }
+            at = to;
+            starter = at;
+        }
+    }
+    writer.finish()
+}
+
+/// Letters that are NFKC as they stand and take part in a composition only with what follows them.
+#[inline]
+fn is_settled(c: char) -> bool {
+    matches!(c as u32, 0xC0..=0x131 | 0x134..=0x13E | 0x141..=0x148 | 0x14A..=0x17E | 0x391..=0x3CE | 0x400..=0x482
+        | 0x48A..=0x52F | 0x531..=0x586 | 0x5D0..=0x5EA | 0x620..=0x64A | 0x660..=0x66F | 0x679..=0x6D5 | 0x904..=0x939
+        | 0x2010 | 0x2012..=0x2015 | 0x2018..=0x201F | 0x3001..=0x3029 | 0x3041..=0x3096 | 0x30A1..=0x30FE
+        | 0x4E00..=0x9FFF | 0xAC00..=0xD7A3)
+}
+
+/// Whether a character may change with the one before it.
+#[inline]
+fn combines(c: char) -> bool {
+    unicode_normalization::char::is_combining_mark(c)
+}
+
+fn is_jamo(c: char) -> bool {
+    matches!(c as u32, 0x1100..=0x11FF | 0xA960..=0xA97F | 0xD7B0..=0xD7FF)
+}
+
+/// The character a reference at the start of `rest` stands for, and its length.
+fn entity(rest: &str) -> Option<(char, usize)> {
+    const NAMED: [(&str, char); 20] = [
+        ("amp", '&'),
+        ("lt", '<'),
+        ("gt", '>'),
+        ("quot", '"'),
+        ("apos", '\''),
+        ("nbsp", ' '),
+        ("ndash", '–'),
+        ("mdash", '—'),
+        ("lsquo", '‘'),
+        ("rsquo", '’'),
+        ("ldquo", '“'),
+        ("rdquo", '”'),
+        ("hellip", '…'),
+        ("copy", '©'),
+        ("laquo", '«'),
+        ("raquo", '»'),
+        ("euro", '€'),
+        ("pound", '£'),
+        ("middot", '·'),
+        ("bull", '•'),
+    ];
+    let length = rest.bytes().take(12).position(|b| b == b';')?;
+    let name = rest.get(1..length)?;
+    let c = match name.strip_prefix('#') {
+        Some(number) => {
+            let point = match number.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+                None => number.parse().ok()?,
+            };
+            char::from_u32(point).filter(|c| !c.is_control() || *c == '\n')?
+        }
+        None => NAMED.iter().find(|(n, _)| *n == name)?.1,
+    };
+    Some((c, length + 1))
+}
+
+/// Copies lazily: nothing is written before the first change.
+struct Writer<'a> {
+    text: &'a str,
+    out: String,
+    segments: Vec<Segment>,
+    /// How far the original has been dealt with.
+    copied: usize,
+    changed: bool,
+}
+
+impl<'a> Writer<'a> {
+    fn copy(&mut self, to: usize) {
+        if to > self.copied {
+            if !self.changed {
+                self.out.reserve(self.text.len());
+            }
+            self.push_segment(self.copied, true);
+            self.out.push_str(&self.text[self.copied..to]);
+            self.copied = to;
+        }
+    }
+
+    fn push_segment(&mut self, original: usize, verbatim: bool) {
+        self.segments.push(Segment { clean: self.out.len(), original, verbatim });
+    }
+
+    fn replace(&mut self, from: usize, to: usize, with: &str) {
+        self.copy(from);
+        self.changed = true;
+        self.push_segment(from, false);
+        self.out.push_str(with);
+        self.copied = to;
+    }
+
+    /// Leaves a piece out; `apart` keeps the words on its two sides from growing together.
+    fn drop(&mut self, from: usize, to: usize, apart: bool) {
+        self.copy(from);
+        self.changed = true;
+        let letter = |c: char| c.is_alphanumeric();
+        let inside = apart && self.text[from..to].contains(letter);
+        if inside && self.out.ends_with(letter) && self.text[to..].starts_with(letter) {
+            self.push_segment(from, false);
+            self.out.push(' ');
+        }
+        self.copied = to;
+    }
+
+    fn finish(mut self) -> CleanText<'a> {
+        if !self.changed {
+            return CleanText::borrowed(self.text);
+        }
+        self.copy(self.text.len());
+        self.push_segment(self.text.len(), true);
+        CleanText { text: Cow::Owned(self.out), segments: self.segments }
+    }
+}
+
+/// The sentences of a text, cut at line ends and after closing punctuation. Sorted, without blanks around;
+/// an unpunctuated stretch is one sentence.
+pub fn sentences(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        at += text[at..].len() - text[at..].trim_start().len();
+        if at == text.len() {
+            return None;
+        }
+        let start = at;
+        let mut ended = false;
+        for (i, c) in text[start..].char_indices() {
+            let here = start + i;
+            if c == '\n' || (ended && c.is_whitespace()) {
+                at = here;
+                return Some(start..start + text[start..here].trim_end().len());
+            }
+            match c {
+                '.' | '!' | '?' | '؟' | '۔' | '।' | '॥' | '։' | '።' | '៕' => ended = true,
+                // these end a sentence without a blank after them
+                '。' | '！' | '？' => {
+                    let end = here + c.len_utf8();
+                    let close =
+                        text[end..].chars().next().filter(|c| matches!(c, '”' | '」' | '』' | '"' | '）'));
+                    at = end + close.map_or(0, char::len_utf8);
+                    return Some(start..at);
+                }
+                '"' | '\'' | '”' | '’' | '»' | ')' | ']' | '“' => {}
+                _ => ended = false,
+            }
+        }
+        at = text.len();
+        Some(start..start + text[start..].trim_end().len())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn unchanged_text_is_borrowed() {
+        for text in ["plain", "déjà vu – «tout»", "Зелёный мир", "日本語の文。", "한국어", "नमस्ते दुनिया", ""]
+        {
+            assert!(matches!(normalize(text, &[]).text, Cow::Borrowed(_)), "{text:?}");
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, skip: &[Range<usize>], expected: &str) {
+        assert_eq!(normalize(text, skip).as_str(), expected, "{text:?}");
+    }
+
+    #[test]
+    fn canonical_forms() {
+        check("cafe\u{301} ﬁn Ｗｉｄｅ", &[], "café fin Wide");
+        check("\u{1112}\u{1161}\u{11AB}", &[], "한");
+        check("ﻛﺘﺎﺏ", &[], "كتاب");
+        check("a\r\nb\rc", &[], "a\nb\nc");
+        check("Q&amp;A &#8212; &#x41; AT&T; &bogus;", &[], "Q&A — A AT&T; &bogus;");
+        check("so\u{AD}ft\u{200B}ly", &[], "softly");
+    }
+
+    #[test]
+    fn skipped_pieces_part_words() {
+        check("one XX two", &[4..6], "one  two");
+        check("oneXXtwo", &[3..5], "one two");
+        check("one\u{2060}two", &[3..6], "onetwo");
+    }
+
+    #[test]
+    fn offsets_lead_back() {
+        let text = "Q&amp;A cafe\u{301}s";
+        let clean = normalize(text, &[]);
+        let at = clean.as_str().find("cafés").expect("it is there");
+        assert_eq!(&text[clean.original_range(at..at + "cafés".len())], "cafe\u{301}s");
+        assert_eq!(clean.original(1), 1);
+        assert_eq!(clean.original(clean.as_str().len()), text.len());
+    }
+
+    #[test]
+    fn sentences_are_cut_at_their_ends() {
+        let text = "One. Two “three.” Four\n五。六！ 7.5 percent";
+        let found: Vec<_> = sentences(text).map(|r| &text[r]).collect();
+        assert_eq!(found, ["One.", "Two “three.”", "Four", "五。", "六！", "7.5 percent"]);
+    }
+
+    proptest! {
+        #[test]
+        fn normalisation_is_nfkc_and_offsets_are_boundaries(text in any::<String>()) {
+            let clean = normalize(&text, &[]);
+            let mut last = 0;
+            for (i, _) in clean.as_str().char_indices() {
+                let at = clean.original(i);
+                prop_assert!(text.is_char_boundary(at) && at >= last);
+                last = at;
+            }
+            prop_assert_eq!(clean.original(clean.as_str().len()), text.len());
+        }
+
+        #[test]
+        fn skipping_never_fails(text in "[a-zé ﬁ\u{301}&;]{0,60}", a in 0usize..60, b in 0usize..60) {
+            let (a, b) = (text.floor_char_boundary(a.min(b)), text.floor_char_boundary(a.max(b)));
+            let _ = normalize(&text, &[a..b]);
+        }
+
+        #[test]
+        fn sentences_cover_the_words(text in any::<String>()) {
+            let mut last = 0;
+            for range in sentences(&text) {
+                prop_assert!(text[last..range.start].trim().is_empty());
+                prop_assert!(!text[range.clone()].trim().is_empty());
+                last = range.end;
+            }
+            prop_assert!(text[last..].trim().is_empty());
+        }
+    }
 }

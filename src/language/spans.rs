@@ -1,0 +1,259 @@
+//! A text cut into runs of one language.
+//!
+//! Sentences are the unit. Their script comes for free; the ranker is asked about a sample of them, and about
+//! the rest only where the samples disagree, so monolingual text costs a few calls.
+
+use super::{Language, LanguageCandidate, LanguageSpan, RankLanguages};
+use crate::noise::Host;
+use crate::script::{self, Script};
+use std::ops::Range;
+
+/// Ranker calls per text at most.
+const CALLS: usize = 32;
+/// The ranker sees this many bytes of a unit at most.
+const RANKED_BYTES: usize = 240;
+/// A unit with fewer letters takes its neighbours' language.
+const LETTERS: u32 = 16;
+/// Units at most; a text of more has them merged.
+const UNITS: usize = 4096;
+
+struct Unit {
+    range: Range<usize>,
+    script: Script,
+    letters: u32,
+    answer: Option<LanguageCandidate>,
+}
+
+/// The runs of one language, in order. They do not overlap, start and end at words, and leave out only blanks
+/// and text without letters at the ends.
+pub fn spans(text: &str, host: &Host, ranker: &dyn RankLanguages) -> Vec<LanguageSpan> {
+    let mut units = units(text, host.script);
+    let mut calls = CALLS;
+    // a sample first: evenly spread
+    let n = units.iter().filter(|u| u.letters >= LETTERS && u.script.group() == host.script.group()).count();
+    let step = n.div_ceil(8).max(1);
+    let mut disagree = false;
+    let mut index = 0;
+    for unit in units.iter_mut().filter(|u| u.letters >= LETTERS) {
+        if unit.script.group() == host.script.group() {
+            index += 1;
+            if (index - 1) % step != 0 {
+                continue;
+            }
+        }
+        ask(text, unit, ranker, &mut calls);
+        disagree |= unit.answer.is_some_and(|a| Some(a.language) != host.language);
+    }
+    if disagree || host.language.is_none() {
+        units
+            .iter_mut()
+            .filter(|u| u.letters >= LETTERS && u.answer.is_none())
+            .for_each(|unit| ask(text, unit, ranker, &mut calls));
+    }
+    smooth(&mut units, host);
+    merge(text, units, host)
+}
+
+/// Sentences, cut further where the script changes for good.
+fn units(text: &str, host: Script) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    for range in crate::text::sentences(text) {
+        let mut cut: Vec<Unit> = Vec::new();
+        for run in script::runs(&text[range.clone()]) {
+            let found = range.start + run.range.start..range.start + run.range.end;
+            match cut.last_mut() {
+                Some(last)
+                    if last.script.group() == run.script().group()
+                        || is_guest(&run, last.script.group(), &text[found.clone()]) =>
+                {
+                    if last.script.group() == run.script().group() && run.kana > 0 {
+                        last.script = run.script();
+                    }
+                    last.range.end = found.end;
+                    last.letters += run.letters;
+                }
+                // a guest at the start belongs to what follows
+                Some(last) if last.letters < LETTERS && last.range.len() < 40 => {
+                    last.range.end = found.end;
+                    last.letters += run.letters;
+                    last.script = run.script();
+                }
+                _ => {
+                    cut.push(Unit { range: found, script: run.script(), letters: run.letters, answer: None })
+                }
+            }
+        }
+        // the sentence's own ends belong to its outer pieces
+        if let Some(last) = cut.last_mut() {
+            last.range.end = range.end;
+        }
+        if let Some(first) = cut.first_mut() {
+            first.range.start = range.start;
+        }
+        for unit in cut {
+            let full = units.len() >= UNITS;
+            match units.last_mut() {
+                Some(last) if full || joins(&unit, last, host) => {
+                    last.range.end = unit.range.end;
+                    last.letters += unit.letters;
+                }
+                _ => units.push(unit),
+            }
+        }
+    }
+    units
+}
+
+/// A unit too short to be judged joins the one before it when their scripts agree.
+fn joins(unit: &Unit, last: &Unit, host: Script) -> bool {
+    unit.script.group() == last.script.group()
+        && unit.letters < LETTERS
+        && last.script.group() == host.group()
+}
+
+/// A few words of another script inside a sentence: names and terms, not a change of language.
+fn is_guest(run: &script::ScriptRun, around: Script, s: &str) -> bool {
+    let dense = matches!(run.script().group().as_str(), "Hani" | "Hang" | "Thai");
+    run.script().group() != around
+        && (run.letters < if dense { 6 } else { LETTERS } || s.split_whitespace().count() <= 2 && !dense)
+}
+
+fn ask(text: &str, unit: &mut Unit, ranker: &dyn RankLanguages, calls: &mut usize) {
+    if *calls == 0 {
+        return;
+    }
+    *calls -= 1;
+    let s = &text[unit.range.clone()];
+    let s = &s[..s.floor_char_boundary(RANKED_BYTES)];
+    unit.answer = ranker.rank(s, 3).into_iter().find(|c| c.script.group() == unit.script.group());
+}
+
+/// Units without an answer, or with a doubtful one between two that agree, follow their neighbours.
+fn smooth(units: &mut [Unit], host: &Host) {
+    let mut previous: Option<LanguageCandidate> = None;
+    for index in 0..units.len() {
+        let next = units[index + 1..].iter().take(8).find_map(|u| u.answer);
+        let unit = &mut units[index];
+        let fits = |c: &LanguageCandidate| c.script.group() == unit.script.group();
+        let own = host.language.filter(|_| host.script.group() == unit.script.group());
+        match unit.answer {
+            Some(answer) if answer.probability < 0.6 && Some(answer.language) != own => {
+                let around = |c: &Option<LanguageCandidate>| c.map(|c| c.language);
+                if own.is_some()
+                    && (around(&previous) == own || previous.is_none())
+                    && (around(&next) == own || next.is_none())
+                {
+                    unit.answer = None;
+                }
+            }
+            _ => {}
+        }
+        if unit.answer.is_none() {
+            unit.answer = own
+                .map(|language| LanguageCandidate { language, script: unit.script, probability: 0.6 })
+                .filter(|own| previous.is_none_or(|p| p.language == own.language || !fits(&p)))
+                .or_else(|| previous.filter(fits))
+                .or_else(|| next.filter(fits));
+        }
+        previous = unit.answer.or(previous);
+    }
+}
+
+fn merge(text: &str, units: Vec<Unit>, host: &Host) -> Vec<LanguageSpan> {
+    let mut spans: Vec<LanguageSpan> = Vec::new();
+    // letters so far, to weigh the probability of a run
+    let mut weight = 0.0f64;
+    for unit in units {
+        let language: Option<Language> = unit.answer.map(|a| a.language);
+        let probability = unit.answer.map_or(0.0, |a| a.probability);
+        let letters = f64::from(unit.letters.max(1));
+        match spans.last_mut() {
+            Some(last) if last.language == language && last.script.group() == unit.script.group() => {
+                last.range.end = unit.range.end;
+                last.probability = (last.probability * weight + probability * letters) / (weight + letters);
+                weight += letters;
+            }
+            _ => {
+                weight = letters;
+                spans.push(LanguageSpan { range: unit.range, language, script: unit.script, probability });
+            }
+        }
+    }
+    for span in &mut spans {
+        if span.script.group() == host.script.group() {
+            span.script = host.script;
+        }
+        let s = &text[span.range.clone()];
+        span.range.end = span.range.start + s.trim_end().len();
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Tells a few languages by one word each.
+    struct ByWord;
+
+    impl RankLanguages for ByWord {
+        fn rank(&self, text: &str, _: usize) -> Vec<LanguageCandidate> {
+            let words = [(" the ", "eng"), (" der ", "deu"), (" на ", "rus"), ("は", "jpn")];
+            let found = words.iter().find(|(word, _)| text.contains(word));
+            let candidate = |code| {
+                let script = script::counts(text).dominant();
+                Language::parse(code).map(|language| LanguageCandidate { language, script, probability: 0.9 })
+            };
+            found.and_then(|(_, code)| candidate(code)).into_iter().collect()
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &[(&str, &str)]) {
+        let host = Host { language: Language::parse("eng"), script: Script::LATIN };
+        let found: Vec<_> = spans(text, &host, &ByWord)
+            .into_iter()
+            .map(|s| (&text[s.range], s.language.map_or("und", |l| l.as_str())))
+            .collect();
+        assert_eq!(found, expected, "{text:?}");
+    }
+
+    #[test]
+    fn one_language_is_one_span() {
+        let text =
+            "All the boats lay still. Past the mole the sea was rough. Yes. Then the wind fell (京都).";
+        check(text, &[(text, "eng")]);
+        check("", &[]);
+        check("12, 13!", &[]);
+    }
+
+    #[test]
+    fn halves_in_two_scripts() {
+        check(
+            "Under the bridge it was cold. Лодки стояли на реке всю ночь.",
+            &[("Under the bridge it was cold.", "eng"), ("Лодки стояли на реке всю ночь.", "rus")],
+        );
+    }
+
+    #[test]
+    fn halves_in_one_script() {
+        check(
+            "Under the bridge it was cold.\nAn diesem Tag war der Fluss hoch.\n",
+            &[("Under the bridge it was cold.", "eng"), ("An diesem Tag war der Fluss hoch.", "deu")],
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn spans_are_sorted_and_on_boundaries(text in any::<String>()) {
+            let host = Host { language: None, script: Script::LATIN };
+            let mut last = 0;
+            for span in spans(&text, &host, &ByWord) {
+                prop_assert!(span.range.start >= last && span.range.end >= span.range.start);
+                prop_assert!(text.get(span.range.clone()).is_some());
+                last = span.range.end;
+            }
+        }
+    }
+}
