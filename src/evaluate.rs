@@ -5,6 +5,7 @@
 //! (`precision_recall_fscore_support`) and, for the calibration error, Guo et al. 2017.
 
 pub mod language;
+pub mod noise;
 pub mod spam;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,25 @@
 //! What does not belong to the article's own text, as spans with byte offsets.
+//!
+//! Two passes, so that the language can be identified in between on what is left: [`scan`] needs no idea of
+//! the language, [`finish`] knows the host and judges foreign scripts and languages.
 
-use crate::language::LanguageCandidate;
-use crate::script::Script;
+mod boilerplate;
+mod foreign;
+mod gibberish;
+mod homoglyph;
+mod invisible;
+mod markup;
+mod mojibake;
+
+pub use boilerplate::{BoilerplateSet, fingerprint};
+pub use homoglyph::latin_look_alike;
+
+use crate::language::{Language, LanguageCandidate, RankLanguages};
+use crate::script::{Script, ScriptCounts, ScriptRun};
 use std::ops::Range;
+
+/// How often one article may ask the ranker.
+const RANKER_CALLS: usize = 48;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum NoiseKind {
@@ -40,3 +57,172 @@ pub struct NoiseSpan {
     /// 0 to 1.
     pub confidence: f64,
 }
+
+/// What the article itself is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Host {
+    pub language: Option<Language>,
+    pub script: Script,
+}
+
+/// What the detectors draw on.
+#[derive(Clone, Copy)]
+pub struct Resources<'a> {
+    pub boilerplate: &'a BoilerplateSet,
+    pub ranker: &'a dyn RankLanguages,
+}
+
+/// What can be said before the language is known.
+#[derive(Clone, Debug, Default)]
+pub struct FirstPass {
+    runs: Vec<ScriptRun>,
+    counts: ScriptCounts,
+    chars: usize,
+    spans: Vec<NoiseSpan>,
+}
+
+impl FirstPass {
+    /// The script with the most weight, noise included; `Zyyy` without letters.
+    pub fn script(&self) -> Script {
+        self.counts.dominant()
+    }
+
+    pub fn counts(&self) -> &ScriptCounts {
+        &self.counts
+    }
+
+    pub fn runs(&self) -> &[ScriptRun] {
+        &self.runs
+    }
+
+    /// Characters of the text.
+    pub fn chars(&self) -> usize {
+        self.chars
+    }
+
+    /// Noise found so far: sorted, not overlapping.
+    pub fn spans(&self) -> &[NoiseSpan] {
+        &self.spans
+    }
+
+    /// What to leave out when identifying the language: sorted, not overlapping. Look-alike words stay.
+    pub fn skip(&self) -> Vec<Range<usize>> {
+        let kept = |kind| matches!(kind, NoiseKind::Homoglyph | NoiseKind::BidiControl);
+        self.spans.iter().filter(|s| !kept(s.kind)).map(|s| s.range.clone()).collect()
+    }
+}
+
+/// Both passes with a host that is known already.
+pub fn detect(text: &str, host: &Host, resources: &Resources<'_>) -> Vec<NoiseSpan> {
+    finish(text, scan(text, resources.boilerplate), host, resources.ranker)
+}
+
+/// The first pass: everything that needs no knowledge of the language.
+pub fn scan(text: &str, set: &BoilerplateSet) -> FirstPass {
+    let survey = crate::script::survey(text);
+    let mut spans = Vec::new();
+    boilerplate::detect(text, set, &mut spans);
+    if !survey.format.is_empty() {
+        invisible::detect(text, &survey.format, &mut spans);
+    }
+    if !survey.suspects.is_empty() {
+        mojibake::detect(text, &survey.suspects, &mut spans);
+    }
+    homoglyph::detect(text, &survey.runs, &mut spans);
+    if survey.markup {
+        markup::detect(text, &mut spans);
+    }
+    gibberish::detect(text, &mut spans);
+    FirstPass { runs: survey.runs, counts: survey.counts, chars: survey.chars, spans: resolve(spans) }
+}
+
+/// The second pass, for the host's language and script.
+///
+/// The spans are sorted by start and do not overlap, with one exception: a BOILERPLATE line may contain
+/// foreign spans (`Category: … No comments` around a foreign label). The line comes first.
+pub fn finish(text: &str, first: FirstPass, host: &Host, ranker: &dyn RankLanguages) -> Vec<NoiseSpan> {
+    let mut ranker = foreign::Ranker { ranker, calls: RANKER_CALLS };
+    let mut found = Vec::new();
+    foreign::scripts(text, &first.runs, host, &mut ranker, &mut found);
+    // a sentence in a foreign script is not also a foreign sentence of the host's
+    let mut skip: Vec<NoiseSpan> = first.spans.iter().chain(&found).cloned().collect();
+    skip.sort_by_key(|s| s.range.start);
+    foreign::sentences(text, host, &skip, &mut ranker, &mut found);
+    foreign::words(text, host, &mut ranker, &mut found);
+    let mut spans = first.spans;
+    spans.append(&mut found);
+    resolve(spans)
+}
+
+/// Share of the text's characters inside noise, 0 to 1.
+pub fn ratio(text: &str, spans: &[NoiseSpan]) -> f64 {
+    let (mut inside, mut reached) = (0usize, 0usize);
+    for span in spans {
+        let start = span.range.start.max(reached);
+        if let Some(s) = text.get(start..span.range.end) {
+            inside += s.chars().count();
+            reached = span.range.end;
+        }
+    }
+    if inside == 0 { 0.0 } else { inside as f64 / text.chars().count() as f64 }
+}
+
+/// Which of two overlapping spans stays: the one that explains more.
+fn rank(kind: NoiseKind) -> u8 {
+    match kind {
+        NoiseKind::Mojibake => 9,
+        NoiseKind::Boilerplate => 8,
+        NoiseKind::BidiControl => 7,
+        NoiseKind::Homoglyph => 6,
+        NoiseKind::Markup => 5,
+        NoiseKind::ForeignScript => 4,
+        NoiseKind::ForeignLanguage => 3,
+        NoiseKind::Gibberish | NoiseKind::Repetition => 2,
+        NoiseKind::Invisible => 1,
+    }
+}
+
+/// Sorts spans and removes overlaps, but for foreign spans inside boilerplate.
+fn resolve(mut spans: Vec<NoiseSpan>) -> Vec<NoiseSpan> {
+    spans.retain(|s| !s.range.is_empty());
+    spans.sort_by(|a, b| {
+        (a.range.start, b.range.end, rank(b.kind)).cmp(&(b.range.start, a.range.end, rank(a.kind)))
+    });
+    let mut kept: Vec<NoiseSpan> = Vec::with_capacity(spans.len());
+    // the boilerplate line that is open, and where its last nested span ends
+    let mut line = 0..0;
+    let mut nested_end = 0;
+    for span in spans {
+        let foreign = matches!(span.kind, NoiseKind::ForeignScript | NoiseKind::ForeignLanguage);
+        if foreign && span.range.start >= line.start && span.range.end <= line.end && span.range != line {
+            if span.range.start >= nested_end {
+                nested_end = span.range.end;
+                kept.push(span);
+            }
+            continue;
+        }
+        let free = loop {
+            match kept.last() {
+                Some(last) if last.range.end.max(line.end) > span.range.start => {
+                    if line.end > span.range.start || rank(last.kind) >= rank(span.kind) {
+                        break false;
+                    }
+                    // a hidden character in a foreign sentence yields to nothing but stays cheaper than the sentence
+                    kept.pop();
+                }
+                _ => break true,
+            }
+        };
+        if free {
+            if span.kind == NoiseKind::Boilerplate {
+                line = span.range.clone();
+                nested_end = line.start;
+            }
+            kept.push(span);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! What single letters rule out: languages of Arabic script, Cyrillic alphabets, and scripts of one language.
+
+use crate::language::{Language, LanguageCandidate};
+use crate::script::{Script, id};
+
+/// Languages of Arabic script: code, how often it is met in news, and telling letters it never writes.
+const ARABIC: [(&str, f64, &str); 8] = [
+    ("arb", 0.45, "کیپچگژٹڈڑںہھےۓۆێڵڕۇېڭەټځڅډړږښۍڪڳڻ"),
+    ("pes", 0.30, "يكىةٹڈڑںہھےۓۆێڵڕۇېڭەټځڅډړږښۍڪڳڻ"),
+    ("urd", 0.20, "يكىةەۆێڵڕۇېڭټځڅډړږښۍڪڳڻ"),
+    ("ckb", 0.05, "يكىةٹڈڑںہےۇېڭټځڅډړږښۍڪڳڻثذصضطظ"),
+    ("pbt", 0.04, "يكٹڈڑہےۓۆێڵڕۇڭەڪڳڻ"),
+    ("snd", 0.04, "يىۆێڵڕۇېڭەټځڅډړږښۍےگ"),
+    ("uig", 0.03, "کیىةٹڈڑںہےۓێڵڕټځڅډړږښۍڪڳڻثذصضطظعح"),
+    ("azb", 0.03, "يكىةٹڈڑںہےۓێڵڕڭەټځڅډړږښۍڪڳڻ"),
+];
+
+/// Letters a Cyrillic alphabet does not have though others do.
+const CYRILLIC: [(&str, &str); 6] = [
+    ("rus", "іїєґўјљњћђџќѓѕ"),
+    ("ukr", "ыэёъўјљњћђџќѓѕ"),
+    ("bel", "ищъїєґјљњћђџќѓѕ"),
+    ("bul", "ыэёіїєґўјљњћђџќѓѕ"),
+    ("srp", "ыэёйщъьюяіїєґўќѓѕ"),
+    ("mkd", "ыэёйщъьюяіїєґўћђ"),
+];
+
+/// Scripts that one language of the table uses, or one above all.
+const ONE_LANGUAGE: [(&str, &str); 20] = [
+    ("Thai", "tha"), ("Hang", "kor"), ("Jpan", "jpn"), ("Hani", "cmn"), ("Hebr", "heb"), ("Grek", "ell"),
+    ("Armn", "hye"), ("Geor", "kat"), ("Khmr", "khm"), ("Mymr", "mya"), ("Laoo", "lao"), ("Sinh", "sin"),
+    ("Taml", "tam"), ("Telu", "tel"), ("Knda", "kan"), ("Mlym", "mal"), ("Guru", "pan"), ("Gujr", "guj"),
+    ("Orya", "ory"), ("Tibt", "bod"),
+];
+
+/// Refines a ranking with what the letters allow; ranks by the letters alone when there is none.
+pub(super) fn testify(
+    text: &str,
+    script: Script,
+    ranked: Vec<LanguageCandidate>,
+    limit: usize,
+) -> Vec<LanguageCandidate> {
+    if let Some((_, code)) = ONE_LANGUAGE.iter().find(|(s, _)| Script::parse(s).is_some_and(|s| s == script)) {
+        if ranked.is_empty() {
+            let one = |language| vec![LanguageCandidate { language, script, probability: 0.95 }];
+            return Language::parse(code).map(one).unwrap_or_default();
+        }
+        return ranked;
+    }
+    if script != Script::ARABIC {
+        return ranked;
+    }
+    // a short word proves little: half the weight stays with what its letters allow
+    let letters = text.chars().filter(|c| c.is_alphabetic()).take(60).count() as f64;
+    let trust = (letters / 60.0).clamp(0.3, 0.9);
+    let excluded = |letters: &str| text.chars().take(300).any(|c| c > '\u{62A}' && letters.contains(c));
+    let mut mixed: Vec<LanguageCandidate> = Vec::new();
+    let allowed: Vec<_> = ARABIC.iter().filter(|(_, _, never)| !excluded(never)).collect();
+    let total: f64 = allowed.iter().map(|row| row.1).sum();
+    let claimed: f64 = ranked.iter().map(|c| c.probability).sum();
+    for (code, weight, _) in allowed {
+        let Some(language) = Language::parse(code) else { continue };
+        let said = ranked.iter().find(|c| c.language == language).map_or(0.0, |c| c.probability);
+        let prior = weight / total;
+        let probability = if claimed > 0.0 { trust * said + (1.0 - trust) * prior } else { prior };
+        mixed.push(LanguageCandidate { language, script, probability });
+    }
+    // dialects and languages the table of letters does not know keep the ranker's word
+    for candidate in ranked {
+        let known = |code: &str| ARABIC.iter().any(|row| row.0 == code);
+        let ruled_out = candidate.language.folded() == "ara" && ARABIC.first().is_some_and(|row| excluded(row.2));
+        if !known(candidate.language.as_str()) && !ruled_out {
+            mixed.push(LanguageCandidate { probability: trust * candidate.probability, ..candidate });
+        }
+    }
+    let sum: f64 = mixed.iter().map(|c| c.probability).sum();
+    if sum > 0.0 {
+        mixed.iter_mut().for_each(|c| c.probability /= sum);
+    }
+    mixed.sort_by(|a, b| b.probability.total_cmp(&a.probability).then(a.language.cmp(&b.language)));
+    mixed.truncate(limit);
+    mixed
+}
+
+/// Whether a word has a letter the host's alphabet lacks, in a script where alphabets differ clearly.
+pub(super) fn is_outside_alphabet(word: &str, host: &str, script: u8) -> bool {
+    match script {
+        id::CYRL => CYRILLIC
+            .iter()
+            .find(|row| row.0 == host)
+            .is_some_and(|row| word.chars().flat_map(char::to_lowercase).any(|c| row.1.contains(c))),
+        id::ARAB => {
+            ARABIC.iter().find(|row| row.0 == host).is_some_and(|row| word.chars().any(|c| row.2.contains(c)))
+        }
+        _ => false,
+    }
+}
+
+/// Latin text that Serbian Latin can be: its letters only, and not without its vowels.
+pub(super) fn is_serbian(text: &str) -> bool {
+    let mut letters = text.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).peekable();
+    let first = letters.peek().is_some();
+    if text.chars().any(|c| matches!(c, '\u{400}'..='\u{4FF}')) {
+        return !is_outside_alphabet(text, "srp", id::CYRL);
+    }
+    let (mut n, mut foreign) = (0usize, 0usize);
+    for c in letters.take(400) {
+        n += 1;
+        foreign += usize::from(!matches!(c, 'a'..='p' | 'r'..='v' | 'z' | 'č' | 'ć' | 'đ' | 'š' | 'ž'));
+    }
+    first && foreign * 100 <= n
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(text: &str) -> Vec<&'static str> {
+        testify(text, Script::ARABIC, Vec::new(), 8).iter().map(|c| c.language.as_str()).collect()
+    }
+
+    #[test]
+    fn keheh_rules_out_arabic() {
+        let found = codes("کتاب");
+        assert!(found.starts_with(&["pes", "urd"]) && !found.contains(&"arb"), "{found:?}");
+        assert_eq!(codes("كتاب").first(), Some(&"arb"));
+        assert_eq!(codes("ٹوپی").first(), Some(&"urd"));
+    }
+
+    #[test]
+    fn alphabets() {
+        assert!(is_outside_alphabet("їжак", "rus", id::CYRL) && !is_outside_alphabet("жук", "rus", id::CYRL));
+        assert!(is_serbian("Jedna kuća na brdu") && !is_serbian("Wyjątkowy xylofon"));
+    }
+}
