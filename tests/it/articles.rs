@@ -73,7 +73,8 @@ fn articles_get_their_language_and_script() {
         };
         // Han is a part of both Chinese scripts: the parts are compared where there is one name for all
         let script = got.language.script.as_str();
-        let script_right = script == expected.script_code || (script == "Hani" && expected.script_code == "Hans");
+        let script_right =
+            script == expected.script_code || (script == "Hani" && expected.script_code == "Hans");
         if code == expected.language_code && script_right && got.language.reliable {
             return Ok(());
         }

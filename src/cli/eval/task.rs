@@ -103,7 +103,7 @@ impl<'a> Scorer<'a> {
         })
     }
 
-    fn classify(&self, document: &Document) -> Classification {
+    pub(super) fn classify(&self, document: &Document) -> Classification {
         let given = document.lang.as_deref().filter(|_| self.given_language).and_then(Language::parse);
         let article = Article {
             title: &document.title,
@@ -161,7 +161,7 @@ impl Tally {
     }
 }
 
-fn group(key: GroupBy, document: &Document, said: &Classification) -> String {
+pub(super) fn group(key: GroupBy, document: &Document, said: &Classification) -> String {
     let own = match key {
         GroupBy::Language => document.lang.as_deref(),
         GroupBy::Source => document.source.as_deref(),

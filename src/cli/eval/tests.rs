@@ -94,3 +94,20 @@ fn more_rows_than_a_chunk_are_all_scored() {
     let json: serde_json::Value = serde_json::from_str(&printed.unwrap()).unwrap();
     assert_eq!(json["n"], CHUNK_DOCUMENTS * 2 + 5);
 }
+
+#[test]
+fn noise_has_its_own_keys() {
+    let rows = r#"{"text":"ab кот cd","spans":[{"start":3,"end":9,"kind":"foreign_word","quoted":true}],"class":"noisy"}
+{"text":"nothing here","spans":[]}
+"#;
+    let (printed, _) = eval("--task noise --format json", "a.jsonl", rows);
+    let json: serde_json::Value = serde_json::from_str(&printed.unwrap()).unwrap();
+    assert_eq!((&json["task"], &json["n"]), (&"noise".into(), &2.into()));
+    for key in ["precision", "recall", "f1", "f1_overlap", "false_alarm_clean"] {
+        assert!(json[key].is_number(), "{key}");
+    }
+    assert_eq!(json["per_kind"]["foreign_word:quoted"]["n"], 1);
+    assert!(
+        eval("--task noise", "a.jsonl", rows).0.unwrap().starts_with("noise: 2 documents, 0 rows skipped\n")
+    );
+}
