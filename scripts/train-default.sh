@@ -21,9 +21,9 @@ sources=(--sources "$data/manifest.json" --classes open,unknown)
 
 # Templates of comment forms, cookie banners and the like: hashes only.
 "$glotsift" train --task boilerplate --base none --name default --out "$stage/1" "$data/boilerplate/boilerplate.jsonl.gz"
-# 205 language and script pairs, and Nigerian Pidgin from news.
+# 205 language and script pairs.
 "$glotsift" train --task language --base "$stage/1" --name default --out "$stage/2" \
-    "$data/language/flores/train.jsonl.gz" "$data/topic/train/pcm.jsonl.gz"
+    "$data/language/flores/train.jsonl.gz"
 # Seventeen IPTC topics, one table per language.
 "$glotsift" train --task topic --labels iptc --base "$stage/2" --name default --out "$stage/3" \
     "${sources[@]}" "$data"/topic/train

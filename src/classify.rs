@@ -3,12 +3,12 @@
 use crate::bayes::ranking;
 use crate::features::Scratch;
 use crate::language::detector::Prior;
-use crate::language::{Language, LanguageResult, LanguageSpan, LanguageVerdict};
+use crate::language::{Language, LanguageResult, LanguageSpan, LanguageVerdict, spans};
 use crate::model::Model;
 use crate::model::task::TextTask;
-use crate::noise::NoiseSpan;
-use crate::script::{Script, counts};
-use crate::text::{Article, Field};
+use crate::noise::{self, Host, NoiseKind, NoiseSpan};
+use crate::script::counts;
+use crate::text::{Article, CleanText, Field, normalize};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -120,6 +120,8 @@ pub struct Classification {
 const MIXED_TABLES: usize = 3;
 /// Terms of evidence returned per task.
 const EVIDENCE_TERMS: usize = 12;
+/// A second language with this share of the letters makes a text `mul`.
+const SECOND_LANGUAGE: f64 = 0.3;
 
 /// Which task's view of an article.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,67 +132,140 @@ pub enum TextUse {
     Spam,
 }
 
+/// One field of an article after the first pass.
+#[derive(Debug)]
+struct Part<'a> {
+    text: &'a str,
+    noise: Vec<NoiseSpan>,
+}
+
+impl<'a> Part<'a> {
+    /// Canonical text, with or without its noise.
+    fn clean(&self, usage: TextUse) -> CleanText<'a> {
+        match usage {
+            TextUse::Topic => normalize(self.text, &outermost(&self.noise)),
+            TextUse::Spam => normalize(self.text, &[]),
+        }
+    }
+}
+
 /// An article after language and noise: what every task starts from, in training as in serving.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Prepared<'a> {
-    pub result: LanguageResult,
-    text: Cow<'a, str>,
+    pub language: LanguageResult,
+    title: Part<'a>,
+    text: Part<'a>,
+    noise_ratio: f64,
+}
+
+/// The text a task sees, title first, with the way back to both fields.
+#[derive(Debug)]
+pub struct TaskText<'a> {
+    joined: Cow<'a, str>,
+    title: CleanText<'a>,
+    text: CleanText<'a>,
+    /// Where the text begins in `joined`.
+    text_start: usize,
 }
 
 impl<'a> Prepared<'a> {
     pub fn new(model: &Model, article: &Article<'a>) -> Self {
-        let text = match article.title {
-            "" => Cow::Borrowed(article.text),
-            title => Cow::Owned(format!("{title}\n{}", article.text)),
-        };
+        let title = noise::scan(article.title, model.boilerplate());
+        let text = noise::scan(article.text, model.boilerplate());
         let prior = Prior {
             hint: article.language_hint,
             allowed: article.allowed_languages,
             strict: article.strict_languages,
         };
-        let result = match model.language() {
-            Some(detector) => detector.detect(&text, &prior),
+        let language = match model.language() {
             None => LanguageResult {
-                // That there is nothing to read can be told without a detector.
-                verdict: match counts(&text).letters() {
-                    0 => LanguageVerdict::NoContent,
-                    _ => LanguageVerdict::Undetermined,
+                verdict: if text.counts().letters() + title.counts().letters() == 0 {
+                    LanguageVerdict::NoContent
+                } else {
+                    LanguageVerdict::Undetermined
                 },
-                script: Script::COMMON,
+                script: text.script(),
                 probability: 0.0,
                 reliable: false,
                 alternatives: Vec::new(),
             },
+            Some(detector) => {
+                let of_text = normalize(article.text, &text.skip());
+                let seen = detector.detect(of_text.as_str(), &prior);
+                // A text that is all noise, or has no letters: the title may tell, or the noise itself.
+                match seen.verdict {
+                    LanguageVerdict::NoContent if title.counts().letters() > 0 => {
+                        detector.detect(article.title, &prior)
+                    }
+                    LanguageVerdict::NoContent if text.counts().letters() > 0 => {
+                        detector.detect(article.text, &prior)
+                    }
+                    _ => seen,
+                }
+            }
         };
-        Self { result, text }
-    }
-
-    /// The detected language, when there is one.
-    pub fn language(&self) -> Option<Language> {
-        match self.result.verdict {
-            LanguageVerdict::Known(language) => Some(language),
-            _ => None,
+        let host = Host { language: known(&language), script: language.script };
+        let text_noise = noise::finish(article.text, text, &host, model);
+        let title_noise = noise::finish(article.title, title, &host, model);
+        Self {
+            language,
+            noise_ratio: noise::ratio(article.text, &text_noise),
+            title: Part { text: article.title, noise: title_noise },
+            text: Part { text: article.text, noise: text_noise },
         }
     }
 
-    pub fn text(&self, _usage: TextUse) -> Cow<'_, str> {
-        Cow::Borrowed(&self.text)
+    /// The detected language, when there is one.
+    pub fn known_language(&self) -> Option<Language> {
+        known(&self.language)
+    }
+
+    pub fn text(&self, usage: TextUse) -> TaskText<'a> {
+        let (title, text) = (self.title.clean(usage), self.text.clean(usage));
+        let (joined, text_start) = if title.as_str().is_empty() {
+            (text.clone().into_cow(), 0)
+        } else {
+            (Cow::Owned(format!("{}\n{}", title.as_str(), text.as_str())), title.as_str().len() + 1)
+        };
+        TaskText { joined, title, text, text_start }
+    }
+}
+
+impl TaskText<'_> {
+    pub fn as_str(&self) -> &str {
+        &self.joined
+    }
+
+    /// How many bytes of the article's text were looked at when `used` bytes of the task's text were.
+    fn original_used(&self, used: usize, total: usize) -> usize {
+        match used.checked_sub(self.text_start) {
+            None => 0,
+            Some(of_text) if of_text >= self.text.as_str().len() => total,
+            Some(of_text) => self.text.original(of_text),
+        }
+    }
+
+    fn place(&self, range: Range<usize>) -> (Field, Range<usize>) {
+        if range.start >= self.text_start {
+            let start = range.start - self.text_start;
+            (Field::Text, self.text.original_range(start..(range.end - self.text_start).max(start)))
+        } else {
+            (Field::Title, self.title.original_range(range.start..range.end.min(self.title.as_str().len())))
+        }
     }
 }
 
 /// Classifies one article. Cannot fail: odd text gives an honest result.
 pub fn classify(model: &Model, article: &Article<'_>, options: &Options) -> Classification {
     let prepared = Prepared::new(model, article);
-    let text = prepared.text(TextUse::Topic);
-    let language = prepared.result.clone();
-    let letters = counts(&text).letters();
-    let mut scratch = Scratch::default();
+    let host = Host { language: prepared.known_language(), script: prepared.language.script };
+    let language_spans = match prepared.language.verdict {
+        LanguageVerdict::NoContent => Vec::new(),
+        _ => spans::spans(article.text, &host, model),
+    };
     let mut classification = Classification {
-        language,
-        language_spans: Vec::new(),
-        noise: Vec::new(),
-        title_noise: Vec::new(),
-        noise_ratio: 0.0,
+        language: prepared.language.clone(),
+        noise_ratio: prepared.noise_ratio,
         topics: Vec::new(),
         topic_decision: Decision::Abstained(AbstainReason::TooShort),
         spam: SpamResult { verdict: SpamVerdict::Unsure, probability: 0.0 },
@@ -199,49 +274,162 @@ pub fn classify(model: &Model, article: &Article<'_>, options: &Options) -> Clas
         clean_text: None,
         text_bytes_used: 0,
         text_bytes_total: article.text.len(),
+        language_spans,
+        noise: Vec::new(),
+        title_noise: Vec::new(),
     };
-    if options.language_only {
-        return classification;
+    if options.clean_text {
+        classification.clean_text = Some(prepared.text.clean(TextUse::Topic).into_string());
     }
-    if let Some(task) = model.topic() {
-        let tables = tables(task, &classification.language);
-        let used = scratch.vectorize(&text, &task.spec);
-        classification.text_bytes_used = used.min(article.text.len());
-        let p = task.probabilities(&tables, &scratch);
-        let known = matches!(classification.language.verdict, LanguageVerdict::Known(_));
-        classification.topic_decision = decide(task, &p, letters, known);
-        let threshold = options.topic_threshold.unwrap_or(task.rule.threshold);
-        let order = ranking(&p);
-        let limit = if options.max_topics == 0 { order.len() } else { options.max_topics };
-        classification.topics = order
-            .into_iter()
-            .take(limit)
-            .map(|i| LabelScore {
-                label_id: task.labels[i].id.clone(),
-                name: task.labels[i].name.clone(),
-                probability: p[i],
-                selected: p[i] >= threshold,
-            })
-            .collect();
+    let mut scratch = Scratch::default();
+    if !options.language_only {
+        topics(model, &prepared, options, &mut scratch, &mut classification);
+        spam(model, &prepared, options, &mut scratch, &mut classification);
     }
-    if let Some(task) = model.spam() {
-        let tables = tables(task, &classification.language);
-        scratch.vectorize(&text, &task.spec);
-        let p = task.probabilities(&tables, &scratch);
-        let spam =
-            task.labels.iter().position(|l| l.id == "spam").and_then(|i| p.get(i)).copied().unwrap_or(0.0);
-        let (low, high) = match options.spam_threshold {
-            Some(threshold) => (threshold, threshold),
-            None => (task.rule.threshold_low, task.rule.threshold),
-        };
-        let verdict = match spam {
-            p if p >= high => SpamVerdict::Spam,
-            p if p < low => SpamVerdict::Ham,
-            _ => SpamVerdict::Unsure,
-        };
-        classification.spam = SpamResult { verdict, probability: spam };
+    if several_languages(article.text, &classification.language_spans) {
+        classification.language.verdict = LanguageVerdict::Multiple;
+        classification.language.reliable = false;
     }
+    classification.noise = prepared.text.noise;
+    classification.title_noise = prepared.title.noise;
     classification
+}
+
+fn topics(
+    model: &Model,
+    prepared: &Prepared<'_>,
+    options: &Options,
+    scratch: &mut Scratch,
+    out: &mut Classification,
+) {
+    let Some(task) = model.topic() else { return };
+    let text = prepared.text(TextUse::Topic);
+    let tables = tables(task, &prepared.language);
+    let used = scratch.vectorize(text.as_str(), &task.spec);
+    out.text_bytes_used = text.original_used(used, out.text_bytes_total);
+    let p = task.probabilities(&tables, scratch);
+    let letters = counts(&text.as_str()[..used]).letters();
+    out.topic_decision = decide(task, &p, letters, prepared.known_language().is_some());
+    let threshold = options.topic_threshold.unwrap_or(task.rule.threshold);
+    let order = ranking(&p);
+    let limit = if options.max_topics == 0 { order.len() } else { options.max_topics };
+    out.topics = order
+        .iter()
+        .take(limit)
+        .map(|&i| LabelScore {
+            label_id: task.labels[i].id.clone(),
+            name: task.labels[i].name.clone(),
+            probability: p[i],
+            selected: p[i] >= threshold,
+        })
+        .collect();
+    if options.explain
+        && let (Some(&label), Some(&(table, _))) = (order.first(), tables.first())
+    {
+        explain(task, Task::Topic, table, label, &text, scratch, &mut out.evidence);
+    }
+}
+
+fn spam(
+    model: &Model,
+    prepared: &Prepared<'_>,
+    options: &Options,
+    scratch: &mut Scratch,
+    out: &mut Classification,
+) {
+    let Some(task) = model.spam() else { return };
+    let Some(label) = task.labels.iter().position(|l| l.id == "spam") else { return };
+    let text = prepared.text(TextUse::Spam);
+    let tables = tables(task, &prepared.language);
+    let used = scratch.vectorize(text.as_str(), &task.spec);
+    let p = task.probabilities(&tables, scratch);
+    let probability = p.get(label).copied().unwrap_or(0.0);
+    let (low, high) = match options.spam_threshold {
+        Some(threshold) => (threshold, threshold),
+        None => (task.rule.threshold_low, task.rule.threshold),
+    };
+    let letters = counts(&text.as_str()[..used]).letters();
+    let (verdict, decision) = if letters < task.rule.min_letters {
+        (SpamVerdict::Ham, Decision::Abstained(AbstainReason::TooShort))
+    } else if probability >= high {
+        (SpamVerdict::Spam, Decision::Decided)
+    } else if probability < low {
+        (SpamVerdict::Ham, Decision::Decided)
+    } else {
+        (SpamVerdict::Unsure, Decision::Abstained(AbstainReason::LowMargin))
+    };
+    out.spam = SpamResult { verdict, probability };
+    out.spam_decision = decision;
+    if options.explain
+        && let Some(&(table, _)) = tables.first()
+    {
+        explain(task, Task::Spam, table, label, &text, scratch, &mut out.evidence);
+    }
+}
+
+fn explain(
+    task: &TextTask,
+    kind: Task,
+    table: usize,
+    label: usize,
+    text: &TaskText<'_>,
+    scratch: &mut Scratch,
+    out: &mut Vec<Evidence>,
+) {
+    for term in task.evidence(table, label, text.as_str(), scratch, EVIDENCE_TERMS) {
+        let (field, range) = text.place(term.place.start as usize..term.place.end as usize);
+        out.push(Evidence {
+            task: kind,
+            label_id: task.labels[label].id.clone(),
+            field,
+            range,
+            log_odds: term.log_odds,
+        });
+    }
+}
+
+fn known(language: &LanguageResult) -> Option<Language> {
+    match language.verdict {
+        LanguageVerdict::Known(language) => Some(language),
+        _ => None,
+    }
+}
+
+/// Ranges to leave out: a foreign label inside a boilerplate line goes with the line.
+fn outermost(noise: &[NoiseSpan]) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(noise.len());
+    for span in noise.iter().filter(|s| !matches!(s.kind, NoiseKind::Homoglyph | NoiseKind::BidiControl)) {
+        match ranges.last_mut() {
+            Some(last) if span.range.start < last.end => last.end = last.end.max(span.range.end),
+            _ => ranges.push(span.range.clone()),
+        }
+    }
+    ranges
+}
+
+/// Whether two languages each have a fair share of the letters.
+fn several_languages(text: &str, spans: &[LanguageSpan]) -> bool {
+    if spans.len() < 2 {
+        return false;
+    }
+    let mut letters: Vec<(&'static str, u32)> = Vec::new();
+    for span in spans {
+        let Some(language) = span.language else { continue };
+        // An ideograph says more than a letter.
+        let weight = if matches!(span.script.as_str(), "Hani" | "Hans" | "Hant" | "Jpan" | "Kore" | "Hang") {
+            3
+        } else {
+            1
+        };
+        let n = counts(text.get(span.range.clone()).unwrap_or("")).letters() * weight;
+        match letters.iter_mut().find(|l| l.0 == language.folded()) {
+            Some(known) => known.1 += n,
+            None => letters.push((language.folded(), n)),
+        }
+    }
+    letters.sort_by_key(|l| std::cmp::Reverse(l.1));
+    let all: u32 = letters.iter().map(|l| l.1).sum();
+    letters.get(1).is_some_and(|second| f64::from(second.1) >= SECOND_LANGUAGE * f64::from(all))
 }
 
 /// The tables to ask, with weights: one language's when it is certain, the likeliest ones' otherwise.
@@ -255,7 +443,8 @@ fn tables(task: &TextTask, language: &LanguageResult) -> Vec<(usize, f64)> {
             }
         }
     }
-    let top = tables.iter().map(|t| t.1).fold(0.0, f64::max);
+    tables.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let top = tables.first().map_or(0.0, |t| t.1);
     tables.retain(|t| t.1 >= 0.2 * top && t.1 > 0.0);
     if tables.is_empty() {
         tables.extend(task.table_for(None).map(|t| (t, 1.0)));

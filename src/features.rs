@@ -4,6 +4,7 @@
 //! character n-grams within word boundaries and, where the script has spaces, words and word bigrams
 //! (scikit-learn's `char_wb` and `word` analyzers, hashed). Nothing is allocated per feature.
 
+use crate::text::normalize;
 use unicode_normalization::char::is_combining_mark;
 
 /// Changes whenever the same text would give other features: a model trained with another pipeline
@@ -259,10 +260,11 @@ const PROBE: &str = "The Quick brown fox, 42 jumps! ÜBER straße \u{fb01}n Пр
 /// A hash of what the pipeline makes of a probe text under `spec`.
 pub fn fingerprint(spec: Option<&FeatureSpec>) -> u64 {
     let mut bytes = PIPELINE_VERSION.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&crate::noise::fingerprint(PROBE).unwrap_or(0).to_le_bytes());
     if let Some(spec) = spec {
         bytes.extend_from_slice(format!("{spec:?}").as_bytes());
         let mut scratch = Scratch::default();
-        scratch.vectorize(PROBE, spec);
+        scratch.vectorize(normalize(PROBE, &[]).as_str(), spec);
         for (hash, weight) in &scratch.vector {
             bytes.extend_from_slice(&hash.to_le_bytes());
             bytes.extend_from_slice(&weight.to_le_bytes());

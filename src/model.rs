@@ -7,6 +7,7 @@ pub mod task;
 
 use crate::language::detector::Detector;
 use crate::language::{Language, RankLanguages};
+use crate::noise::BoilerplateSet;
 use crate::script::Script;
 use bytes::Bytes;
 use format::{ModelFormatError, TaskFile, check, pipeline_fingerprint};
@@ -32,7 +33,7 @@ pub struct Model {
     topic: Option<TextTask>,
     spam: Option<TextTask>,
     language: Option<Detector>,
-    boilerplate: Vec<u64>,
+    boilerplate: BoilerplateSet,
 }
 
 impl Model {
@@ -54,19 +55,20 @@ impl Model {
             topic: has("topic").then(|| text_task(bundle, "topic")).transpose()?,
             spam: has("spam").then(|| text_task(bundle, "spam")).transpose()?,
             language: has("language").then(|| detector(bundle)).transpose()?,
-            boilerplate: Vec::new(),
+            boilerplate: BoilerplateSet::default(),
             manifest: Some(manifest.clone()),
         };
         if has("boilerplate") {
             let (card, bytes) = task_file(bundle, "boilerplate")?;
             check(card, bytes, &pipeline_fingerprint(None))?;
-            model.boilerplate = TaskFile::open(&card.file, bytes)?.u64s("fingerprints")?;
-            if !model.boilerplate.is_sorted() {
+            let fingerprints = TaskFile::open(&card.file, bytes)?.u64s("fingerprints")?;
+            if !fingerprints.is_sorted() {
                 return Err(ModelFormatError::Tensor {
                     file: card.file.clone(),
                     problem: "tensor fingerprints is not ascending".to_string(),
                 });
             }
+            model.boilerplate = BoilerplateSet::from_fingerprints(fingerprints);
         }
         Ok(model)
     }
@@ -93,8 +95,8 @@ impl Model {
         self.language.as_ref()
     }
 
-    /// Fingerprints of boilerplate lines, ascending.
-    pub fn boilerplate(&self) -> &[u64] {
+    /// Fingerprints of boilerplate lines.
+    pub fn boilerplate(&self) -> &BoilerplateSet {
         &self.boilerplate
     }
 

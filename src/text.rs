@@ -62,6 +62,10 @@ impl<'a> CleanText<'a> {
         self.text.into_owned()
     }
 
+    pub fn into_cow(self) -> Cow<'a, str> {
+        self.text
+    }
+
     /// The offset in the original of an offset in the clean text; that of the character's start where one
     /// character became several.
     pub fn original(&self, offset: usize) -> usize {

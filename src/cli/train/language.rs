@@ -14,6 +14,7 @@ use crate::model::format::{TensorBytes, pipeline_fingerprint, serialize, weight_
 use crate::model::manifest::{FeatureCard, LabelCard, RecipeCard, ScoreCard, TaskCard};
 use crate::model::task::POOLED;
 use crate::script::{Script, counts};
+use crate::text::normalize;
 use crate::train::counts::{Counts, Example};
 use crate::train::fit::Recipe;
 use crate::train::is_held_back;
@@ -88,7 +89,7 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
                     source: String::new(),
                     label: index(&document)?,
                     held_back: is_held_back(&document.text),
-                    text: document.text,
+                    text: normalize(&document.text, &[]).into_string(),
                 })
             })
             .collect();
@@ -101,7 +102,9 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     let mut held_back: Vec<(String, u16)> = Vec::new();
     let is_held = |document: &Document| (!is_held_back(&document.text)).then(String::new);
     data.for_each("reading", interrupt, false, is_held, |batch| {
-        held_back.extend(batch.into_iter().filter_map(|d| Some((index(&d).map(|i| (d.text, i)))?)));
+        held_back.extend(
+            batch.into_iter().filter_map(|d| Some((normalize(&d.text, &[]).into_string(), index(&d)?))),
+        );
         Ok(())
     })?;
     // A fixed share of a large corpus is more than one temperature per length needs.

@@ -143,13 +143,13 @@ pub fn train(
             ..Article::default()
         };
         let prepared = Prepared::new(&base.model, &article);
-        let table = given.or(prepared.language()).map_or(POOLED, |l| l.folded());
+        let table = given.or(prepared.known_language()).map_or(POOLED, |l| l.folded());
         Some(Example {
             table: table.to_string(),
             source: source_of(document).to_string(),
             label,
             held_back: is_held_back(&document.text),
-            text: prepared.text(usage).into_owned(),
+            text: prepared.text(usage).as_str().to_string(),
         })
     };
     let known = |document: &Document| {
@@ -274,7 +274,7 @@ pub fn boilerplate(data: &Corpus, interrupt: &Interrupt) -> Result<Trained, Fail
         |batch| {
             for document in &batch {
                 *sources.entry(source_of(document).to_string()).or_default() += 1;
-                fingerprints.push(xxhash_rust::xxh3::xxh3_64(document.text.as_bytes()));
+                fingerprints.extend(crate::noise::fingerprint(&document.text));
             }
             Ok(())
         },
