@@ -246,6 +246,12 @@ impl Alphabet {
         Some(Self { first, letters })
     }
 
+    /// Whether a text has any letter the alphabet lacks.
+    pub(super) fn any_outside(&self, text: &str) -> bool {
+        let letter = |c: char| self.letters.get((c as u32).wrapping_sub(self.first) as usize);
+        text.chars().any(|c| letter(c) == Some(&Letter::Outside))
+    }
+
     /// Whether a word has a letter the alphabet lacks.
     pub(super) fn lacks(&self, word: &str) -> bool {
         let letter = |c: char| self.letters.get((c as u32).wrapping_sub(self.first) as usize).copied();

@@ -150,10 +150,13 @@ pub(in crate::noise) fn words(text: &str, host: &Host, ranker: &mut Ranker<'_>, 
     let (Some(language), own) = (host.language, host.script.id()) else { return };
     let Some(alphabet) = Alphabet::of(language.as_str(), own) else { return };
     let text = &text[..crate::text::floor_boundary(text, REACH)];
+    if !alphabet.any_outside(text) {
+        return;
+    }
     let mut found: Vec<Range<usize>> = Vec::new();
     let (mut n, mut misfits) = (0usize, 0usize);
     let mut at = 0;
-    for word in text.split(|c: char| !c.is_alphabetic() && id_of(c) != id::INHERITED) {
+    for word in text.split(|c: char| matches!(id_of(c), id::COMMON | id::UNKNOWN)) {
         let range = at..at + word.len();
         at = range.end + text[range.end..].chars().next().map_or(0, char::len_utf8);
         if word.is_empty() {
@@ -208,7 +211,7 @@ fn tokens(s: &str, mut emit: impl FnMut(u32, u32, &str)) {
             if n == 0 {
                 start = i;
             }
-            let lower = if c.is_ascii() { c.to_ascii_lowercase() } else { fold(c) };
+            let lower = crate::text::lower(c).unwrap_or(c);
             hash = mix(hash, lower as u32);
             n += 1;
         } else if n > 0 {
@@ -219,14 +222,6 @@ fn tokens(s: &str, mut emit: impl FnMut(u32, u32, &str)) {
     if n > 0 {
         emit(hash, n, &s[start..]);
     }
-}
-
-/// Lower case where a script has case.
-fn fold(c: char) -> char {
-    if matches!(c as u32, 0x590..=0x109F | 0x1100..=0x1C7F | 0x2E80..=0xA63F | 0xAC00..) {
-        return c;
-    }
-    c.to_lowercase().next().unwrap_or(c)
 }
 
 fn mix(hash: u32, value: u32) -> u32 {
