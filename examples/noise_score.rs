@@ -1,12 +1,12 @@
 //! Scores the noise detectors on documents with gold spans, with whatlang in the ranker's place.
 //!
 //! usage: `cargo run --example noise_score -- GOLD.jsonl.gz BOILERPLATE.jsonl.gz [SHOW]`
-//! SHOW prints errors: `fp`, `fn`, `alarm`, or a kind.
+//! SHOW prints errors (`fp`, `alarm` or a gold kind), all `spans`, or predictions as JSON lines (`dump`), `time`.
 
 use anyhow::{Context, Result};
 use glotsift::evaluate::noise::{GoldSpan, GuessedSpan, NoiseScore};
 use glotsift::language::{Language, LanguageCandidate, RankLanguages};
-use glotsift::noise::{BoilerplateSet, Host, NoiseKind, Resources, detect, fingerprint};
+use glotsift::noise::{BoilerplateSet, Host, NoiseKind, Resources, detect, fingerprint, finish, scan};
 use glotsift::script::Script;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
@@ -29,6 +29,38 @@ fn lines(path: &str) -> Result<impl Iterator<Item = Result<Value>>> {
     Ok(reader.lines().map(|line| Ok(serde_json::from_str(&line?)?)))
 }
 
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+}
+
+/// Microseconds per 3 KB of each step, with a ranker that costs nothing.
+fn time(texts: &[(String, Host)], set: &BoilerplateSet) -> String {
+    struct Silent;
+    impl RankLanguages for Silent {
+        fn rank(&self, _: &str, _: usize) -> Vec<LanguageCandidate> {
+            Vec::new()
+        }
+    }
+    let bytes: usize = texts.iter().map(|t| t.0.len()).sum();
+    let mut report = String::new();
+    let mut measure = |name: &str, step: &dyn Fn(&str, &Host) -> usize| {
+        let start = std::time::Instant::now();
+        let sum: usize = texts.iter().map(|(text, host)| step(text, host)).sum();
+        let each = start.elapsed().as_secs_f64() * 1e6 * 3000.0 / bytes as f64;
+        report.push_str(&format!("{name} {each:.1} µs per 3 KB ({sum})\n"));
+    };
+    measure("script runs", &|text, _| glotsift::script::runs(text).len());
+    measure("scan", &|text, _| scan(text, set).spans().len());
+    measure("scan and finish", &|text, host| finish(text, scan(text, set), host, &Silent).len());
+    measure("normalize", &|text, _| glotsift::text::normalize(text, &[]).as_str().len());
+    measure("language spans", &|text, host| glotsift::language::spans::spans(text, host, &Silent).len());
+    report
+}
+
+fn kind_name(kind: NoiseKind) -> &'static str {
+    if kind == NoiseKind::Boilerplate { "BOILERPLATE" } else { "OTHER" }
+}
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, gold, boilerplate, show @ ..] = &arguments[..] else {
@@ -41,6 +73,7 @@ fn main() -> Result<()> {
     }
     let set = BoilerplateSet::from_fingerprints(prints);
     let mut score = NoiseScore::default();
+    let mut texts = Vec::new();
     let mut out = std::io::stdout().lock();
     let mut spent = std::time::Duration::ZERO;
     let mut bytes = 0;
@@ -55,10 +88,28 @@ fn main() -> Result<()> {
             other => Script::parse(other),
         };
         let host = Host { language: Language::parse(language), script: script.unwrap_or(Script::COMMON) };
+        if show == "time" {
+            texts.push((text.to_string(), host));
+            continue;
+        }
         let start = std::time::Instant::now();
         let spans = detect(text, &host, &Resources { boilerplate: &set, ranker: &Whatlang });
         spent += start.elapsed();
         bytes += text.len();
+        if show == "dump" {
+            let spans: Vec<Value> = spans
+                .iter()
+                .map(|s| serde_json::json!({"start": s.range.start, "end": s.range.end, "kind": kind_name(s.kind)}))
+                .collect();
+            writeln!(out, "{}", serde_json::json!({ "spans": spans }))?;
+            continue;
+        }
+        if show == "spans" {
+            for s in &spans {
+                let codes: Vec<_> = s.candidates.iter().map(|c| (c.language, c.probability)).collect();
+                writeln!(out, "{:?} {:?} {codes:?} {:.100}", s.range, s.kind, &text[s.range.clone()])?;
+            }
+        }
         let mut marked = Vec::new();
         for span in line["spans"].as_array().into_iter().flatten() {
             let offset = |key: &str| span[key].as_u64().unwrap_or(0) as usize;
@@ -74,8 +125,8 @@ fn main() -> Result<()> {
         let overlaps =
             |a: &std::ops::Range<usize>, b: &std::ops::Range<usize>| a.start < b.end && b.start < a.end;
         let around = |r: &std::ops::Range<usize>| {
-            let from = text.floor_char_boundary(r.start.saturating_sub(40));
-            let to = text.ceil_char_boundary((r.end + 40).min(text.len()));
+            let from = boundary(text, r.start.saturating_sub(40));
+            let to = boundary(text, (r.end + 40).min(text.len())).max(r.end);
             format!("{:?} [[{:?}]] {:?}", &text[from..r.start], &text[r.clone()], &text[r.end..to])
         };
         for span in &spans {
@@ -103,6 +154,12 @@ fn main() -> Result<()> {
             .map(|s| GuessedSpan { range: s.range.clone(), boilerplate: s.kind == NoiseKind::Boilerplate })
             .collect();
         score.add(text, class, &marked, &guessed);
+    }
+    if show == "time" {
+        write!(out, "{}", time(&texts, &set))?;
+    }
+    if matches!(show, "dump" | "time") {
+        return Ok(());
     }
     writeln!(
         out,

@@ -257,6 +257,27 @@ fn is_suspect(before: char, c: char) -> bool {
     }
 }
 
+/// Adds letters to the open run, or closes it and opens another.
+#[inline]
+fn extend(
+    runs: &mut Vec<ScriptRun>,
+    open: &mut Option<ScriptRun>,
+    range: Range<usize>,
+    group: u8,
+    letters: u32,
+    kana: u32,
+    joined: bool,
+) {
+    match open {
+        Some(run) if run.group == group => {
+            run.range.end = range.end;
+            run.letters += letters;
+            run.kana += kana;
+        }
+        _ => runs.extend(open.replace(ScriptRun { range, group, letters, kana, joined })),
+    }
+}
+
 /// The runs, counts and suspicious places of a text, in one pass.
 pub(crate) fn survey(text: &str) -> Survey {
     let mut out = Survey::default();
@@ -265,68 +286,68 @@ pub(crate) fn survey(text: &str) -> Survey {
     let mut touching = usize::MAX;
     let mut before = '\0';
     let (mut latin, mut chars) = (0u32, 0usize);
-    for (at, c) in text.char_indices() {
-        chars += 1;
-        let end = at + c.len_utf8();
-        let script = if c.is_ascii() {
-            if !c.is_ascii_alphabetic() {
-                if c == '\n' {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let start = at;
+        if byte < 0x80 {
+            before = byte as char;
+            if !byte.is_ascii_alphabetic() {
+                if byte == b'\n' {
                     out.runs.extend(open.take());
                 }
-                out.markup |= c == '<' || c == '&';
-                before = c;
+                out.markup |= matches!(byte, b'<' | b'&');
+                at += 1;
+                chars += 1;
                 continue;
             }
-            latin += 1;
-            id::LATN
-        } else {
-            let value = table::value(c as u32);
-            let script = if value < table::COUNT { value as u8 } else { id_of(c) };
-            if is_suspect(before, c) || c == '\u{FFFD}' {
-                out.suspects.push(if c == '\u{FFFD}' { at } else { at - before.len_utf8() });
+            // a word of plain letters at once
+            while bytes.get(at).is_some_and(u8::is_ascii_alphabetic) {
+                at += 1;
             }
-            if is_format(c) {
-                out.format.push((at, c));
-                if touching == at {
-                    touching = end;
-                }
-                continue;
+            let n = (at - start) as u32;
+            chars += at - start;
+            latin += n;
+            extend(&mut out.runs, &mut open, start..at, id::LATN, n, 0, touching == start);
+            touching = at;
+            continue;
+        }
+        let Some(c) = text[at..].chars().next() else { break };
+        at += c.len_utf8();
+        chars += 1;
+        let (end, at) = (at, start);
+        let value = table::value(c as u32);
+        let script = if value < table::COUNT { value as u8 } else { id_of(c) };
+        if is_suspect(before, c) || c == '\u{FFFD}' {
+            out.suspects.push(if c == '\u{FFFD}' { at } else { at - before.len_utf8() });
+        }
+        if is_format(c) {
+            out.format.push((at, c));
+            if touching == at {
+                touching = end;
             }
-            before = c;
-            if script <= id::UNKNOWN {
-                if script == id::INHERITED && touching == at {
-                    touching = end;
-                    if let Some(run) = open.as_mut().filter(|run| run.range.end == at) {
-                        run.range.end = end;
-                    }
-                } else if let Some((_, set)) = table::extensions(value)
-                    && let Some(run) = open.as_mut().filter(|run| run.range.end == at)
-                    && set.iter().any(|s| group_of(*s) == run.group)
-                {
-                    // a mark or sign of the run's own script, such as a length mark or a danda
+            continue;
+        }
+        before = c;
+        if script <= id::UNKNOWN {
+            if script == id::INHERITED && touching == at {
+                touching = end;
+                if let Some(run) = open.as_mut().filter(|run| run.range.end == at) {
                     run.range.end = end;
                 }
-                continue;
-            }
-            out.counts.add(script, 1);
-            script
-        };
-        before = c;
-        let group = group_of(script);
-        let joined = touching == at;
-        touching = end;
-        let kana = u32::from(script == id::HIRA || script == id::KANA);
-        match &mut open {
-            Some(run) if run.group == group => {
+            } else if let Some((_, set)) = table::extensions(value)
+                && let Some(run) = open.as_mut().filter(|run| run.range.end == at)
+                && set.iter().any(|s| group_of(*s) == run.group)
+            {
+                // a mark or sign of the run's own script, such as a length mark or a danda
                 run.range.end = end;
-                run.letters += 1;
-                run.kana += kana;
             }
-            _ => {
-                let next = ScriptRun { range: at..end, group, letters: 1, kana, joined };
-                out.runs.extend(open.replace(next));
-            }
+            continue;
         }
+        out.counts.add(script, 1);
+        let kana = u32::from(script == id::HIRA || script == id::KANA);
+        extend(&mut out.runs, &mut open, at..end, group_of(script), 1, kana, touching == at);
+        touching = end;
     }
     out.runs.extend(open);
     out.counts.add(id::LATN, latin);

@@ -124,7 +124,7 @@ fn ask(text: &str, unit: &mut Unit, ranker: &dyn RankLanguages, calls: &mut usiz
     }
     *calls -= 1;
     let s = &text[unit.range.clone()];
-    let s = &s[..s.floor_char_boundary(RANKED_BYTES)];
+    let s = &s[..crate::text::floor_boundary(s, RANKED_BYTES)];
     unit.answer = ranker.rank(s, 3).into_iter().find(|c| c.script.group() == unit.script.group());
 }
 

@@ -29,7 +29,7 @@ pub(super) fn detect(text: &str, spans: &mut Vec<NoiseSpan>) {
             repeated(text, first_start..last.end, times, spans);
             (first_start, times) = (word.start, 1);
         }
-        if times <= 1 && length >= 7 {
+        if times <= 1 && length >= 7 && bytes[at].is_ascii() {
             single(text, word.clone(), spans);
         }
         last = word;

@@ -122,6 +122,8 @@ struct Theme {
     needed: usize,
     /// Words in the line for each stem at most: prose about the subject is thinner.
     thinness: usize,
+    /// The first stem must be among them.
+    first_needed: bool,
     confidence: f64,
 }
 
@@ -142,6 +144,7 @@ const THEMES: [Theme; 4] = [
         ],
         needed: 4,
         thinness: 5,
+        first_needed: false,
         confidence: 0.85,
     },
     Theme {
@@ -155,7 +158,7 @@ const THEMES: [Theme; 4] = [
             "reddit",
             "tumblr",
             "email",
-            "e-mail",
+            "mail",
             "instagram",
             "messenger",
             "viber",
@@ -175,7 +178,7 @@ const THEMES: [Theme; 4] = [
             "поделиться",
             "paylaş",
             "bagikan",
-            "chia sẻ",
+            "chia",
             "مشاركة",
             "شارك",
             "اشتراک",
@@ -188,6 +191,7 @@ const THEMES: [Theme; 4] = [
         ],
         needed: 3,
         thinness: 2,
+        first_needed: false,
         confidence: 0.85,
     },
     Theme {
@@ -217,6 +221,7 @@ const THEMES: [Theme; 4] = [
         ],
         needed: 3,
         thinness: 7,
+        first_needed: true,
         confidence: 0.85,
     },
     // the form under an article
@@ -224,7 +229,7 @@ const THEMES: [Theme; 4] = [
         stems: &[
             "your",
             "email",
-            "e-mail",
+            "mail",
             "address",
             "published",
             "required",
@@ -235,6 +240,7 @@ const THEMES: [Theme; 4] = [
         ],
         needed: 5,
         thinness: 3,
+        first_needed: false,
         confidence: 0.85,
     },
 ];
@@ -253,17 +259,43 @@ pub(super) fn statistics(line: &str) -> Option<f64> {
     if words < 3 {
         return None;
     }
-    for theme in &THEMES {
-        let hits = theme.stems.iter().filter(|stem| lower.contains(**stem)).count();
-        let first = theme.stems[0];
-        if hits >= theme.needed
-            && words <= hits * theme.thinness
-            && (first != "cookie" || lower.contains(first))
-        {
-            return Some(theme.confidence);
+    let mut hits = [0u64; THEMES.len()];
+    for word in lower.split(|c: char| !c.is_alphanumeric()) {
+        let Some(key) = key(word) else { continue };
+        let from = STEMS.partition_point(|stem| stem.key < key);
+        for stem in STEMS[from..].iter().take_while(|stem| stem.key == key) {
+            if word.starts_with(stem.text) {
+                hits[stem.theme] |= 1 << stem.bit;
+            }
         }
     }
-    None
+    THEMES.iter().zip(hits).find_map(|(theme, hits)| {
+        let n = hits.count_ones() as usize;
+        let first = hits & 1 == 1 || !theme.first_needed;
+        (n >= theme.needed && words <= n * theme.thinness && first).then_some(theme.confidence)
+    })
+}
+
+/// A stem of a theme, found by its first bytes.
+struct Stem {
+    key: [u8; 3],
+    text: &'static str,
+    theme: usize,
+    bit: usize,
+}
+
+static STEMS: LazyLock<Vec<Stem>> = LazyLock::new(|| {
+    let mut stems = Vec::new();
+    for (theme, row) in THEMES.iter().enumerate() {
+        let row = row.stems.iter().enumerate();
+        stems.extend(row.filter_map(|(bit, text)| key(text).map(|key| Stem { key, text, theme, bit })));
+    }
+    stems.sort_by_key(|stem| stem.key);
+    stems
+});
+
+fn key(word: &str) -> Option<[u8; 3]> {
+    word.as_bytes().first_chunk().copied()
 }
 
 fn is_copyright(lower: &str) -> bool {

@@ -205,27 +205,65 @@ pub(super) fn testify(
     mixed
 }
 
-/// Whether a word has a letter the host's alphabet lacks, in a script where alphabets differ clearly.
-pub(super) fn is_outside_alphabet(word: &str, host: &str, script: u8) -> bool {
-    match script {
-        id::CYRL => CYRILLIC
-            .iter()
-            .find(|row| row.0 == host)
-            .is_some_and(|row| word.chars().flat_map(char::to_lowercase).any(|c| row.1.contains(c))),
-        id::ARAB => {
-            // a letter from another keyboard inside an own word is a slip, not another language
-            let own = match host {
-                "pes" => "پچژگکی",
-                "urd" => "پچژگکیٹڈڑںہھے",
-                _ => "",
-            };
-            !word.contains(|c| own.contains(c))
-                && ARABIC
-                    .iter()
-                    .find(|row| row.0 == host)
-                    .is_some_and(|row| word.chars().any(|c| row.2.contains(c)))
+/// Letters by what they say of the host's alphabet, in a script where alphabets differ clearly.
+pub(super) struct Alphabet {
+    first: u32,
+    letters: [Letter; 256],
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Letter {
+    Any,
+    /// Not in the alphabet.
+    Outside,
+    /// Excuses the others: a slip of the keyboard in an own word is not another language.
+    Own,
+}
+
+impl Alphabet {
+    /// `None` for a language whose letters are not in the tables.
+    pub(super) fn of(host: &str, script: u8) -> Option<Self> {
+        let (first, outside, own) = match script {
+            id::CYRL => (0x400, CYRILLIC.iter().find(|row| row.0 == host)?.1, ""),
+            id::ARAB => {
+                let own = match host {
+                    "pes" => "پچژگکی",
+                    "urd" => "پچژگکیٹڈڑںہھے",
+                    _ => "",
+                };
+                (0x600, ARABIC.iter().find(|row| row.0 == host)?.2, own)
+            }
+            _ => return None,
+        };
+        let mut letters = [Letter::Any; 256];
+        for (set, letter) in [(outside, Letter::Outside), (own, Letter::Own)] {
+            for c in set.chars().flat_map(|c| std::iter::once(c).chain(c.to_uppercase())) {
+                if let Some(slot) = letters.get_mut((c as u32).wrapping_sub(first) as usize) {
+                    *slot = letter;
+                }
+            }
         }
-        _ => false,
+        Some(Self { first, letters })
+    }
+
+    /// Whether a text has any letter the alphabet lacks.
+    pub(super) fn any_outside(&self, text: &str) -> bool {
+        let letter = |c: char| self.letters.get((c as u32).wrapping_sub(self.first) as usize);
+        text.chars().any(|c| letter(c) == Some(&Letter::Outside))
+    }
+
+    /// Whether a word has a letter the alphabet lacks.
+    pub(super) fn lacks(&self, word: &str) -> bool {
+        let letter = |c: char| self.letters.get((c as u32).wrapping_sub(self.first) as usize).copied();
+        let mut lacks = false;
+        for c in word.chars() {
+            match letter(c) {
+                Some(Letter::Outside) => lacks = true,
+                Some(Letter::Own) => return false,
+                _ => {}
+            }
+        }
+        lacks
     }
 }
 
@@ -234,7 +272,7 @@ pub(super) fn is_serbian(text: &str) -> bool {
     let mut letters = text.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).peekable();
     let first = letters.peek().is_some();
     if text.chars().any(|c| matches!(c, '\u{400}'..='\u{4FF}')) {
-        return !is_outside_alphabet(text, "srp", id::CYRL);
+        return Alphabet::of("srp", id::CYRL).is_none_or(|alphabet| !alphabet.lacks(text));
     }
     let (mut n, mut foreign) = (0usize, 0usize);
     for c in letters.take(400) {
@@ -264,7 +302,13 @@ mod tests {
 
     #[test]
     fn alphabets() {
-        assert!(is_outside_alphabet("їжак", "rus", id::CYRL) && !is_outside_alphabet("жук", "rus", id::CYRL));
+        let lacks = |word, host, script| Alphabet::of(host, script).is_some_and(|a| a.lacks(word));
+        assert!(
+            lacks("їжак", "rus", id::CYRL)
+                && lacks("Їжак", "rus", id::CYRL)
+                && !lacks("жук", "rus", id::CYRL)
+        );
+        assert!(lacks("كتابة", "pes", id::ARAB) && !lacks("ہيں", "urd", id::ARAB));
         assert!(
             is_serbian("Jedna velika kuća na brdu u QVC gradu")
                 && !is_serbian("la casa grande da sola")

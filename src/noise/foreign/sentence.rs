@@ -3,7 +3,7 @@
 //! A sentence is suspected when it shares hardly a word with the rest of the article, which needs no model;
 //! only then is the ranker asked.
 
-use super::letters::is_outside_alphabet;
+use super::letters::Alphabet;
 use super::{Frame, Ranker, candidates};
 use crate::language::{Language, LanguageCandidate};
 use crate::noise::{Host, NoiseKind, NoiseSpan};
@@ -14,11 +14,15 @@ use std::ops::Range;
 const REACH: usize = 64 * 1024;
 /// Slots of the table of words; a collision only makes a sentence less suspect.
 const SLOTS: usize = 1 << 14;
+/// A word met in two sentences.
+const SHARED: u16 = 0xFFFE;
 /// A sentence with fewer letters is not judged.
 const LETTERS: u32 = 24;
 
 struct Sentence {
     range: Range<usize>,
+    /// Its words among the slots met.
+    met: Range<usize>,
     letters: u32,
     words: u32,
 }
@@ -33,21 +37,25 @@ pub(in crate::noise) fn detect(
 ) {
     let Some(language) = host.language else { return };
     let own = host.script.id();
-    let text = &text[..text.floor_char_boundary(REACH)];
+    let text = &text[..crate::text::floor_boundary(text, REACH)];
     let mut seen = vec![u16::MAX; SLOTS];
     let mut sentences = Vec::new();
+    let mut met: Vec<u16> = Vec::with_capacity(text.len() / 5);
     for range in crate::text::sentences(text) {
+        let first = met.len();
         let index = (sentences.len() % 0xFFF0) as u16;
         let (mut letters, mut words) = (0, 0);
         tokens(&text[range.clone()], |hash, n, _| {
             letters += n;
             words += 1;
+            met.push((hash as usize % SLOTS) as u16);
             let slot = &mut seen[hash as usize % SLOTS];
-            *slot = if *slot == u16::MAX || *slot == index { index } else { 0xFFFE };
+            *slot = if *slot == u16::MAX || *slot == index { index } else { SHARED };
         });
-        sentences.push(Sentence { range, letters, words });
+        sentences.push(Sentence { range, met: first..met.len(), letters, words });
     }
     let many = sentences.len() >= 4;
+    let alphabet = Alphabet::of(language.as_str(), own);
     let mut next_skip = 0;
     for sentence in &sentences {
         let s = &text[sentence.range.clone()];
@@ -62,14 +70,14 @@ pub(in crate::noise) fn detect(
         if overlapped || sentence.letters < LETTERS || sentence.words < 4 {
             continue;
         }
-        let mut shared = 0;
-        let mut outside = 0u32;
-        tokens(s, |hash, _, word| {
-            shared += u32::from(seen[hash as usize % SLOTS] == 0xFFFE);
-            outside += u32::from(is_outside_alphabet(word, language.as_str(), own));
-        });
-        let kana = s.chars().filter(|c| matches!(id_of(*c), id::HIRA | id::KANA)).count();
-        let han_only = host.script == Script::JAPANESE && kana == 0 && sentence.letters >= 12;
+        let shared =
+            met[sentence.met.clone()].iter().filter(|slot| seen[**slot as usize] == SHARED).count() as u32;
+        let mut outside = 0;
+        if let Some(alphabet) = &alphabet {
+            tokens(s, |_, _, word| outside += u32::from(alphabet.lacks(word)));
+        }
+        let kana = || s.chars().any(|c| matches!(id_of(c), id::HIRA | id::KANA));
+        let han_only = host.script == Script::JAPANESE && sentence.letters >= 12 && !kana();
         let estranged = many && shared * 4 <= sentence.words;
         let lettered = outside * 3 >= sentence.words && outside >= 3;
         if han_only {
@@ -140,21 +148,22 @@ fn akin(a: Language, b: Language) -> bool {
 /// Labels and single words whose letters the host's alphabet lacks.
 pub(in crate::noise) fn words(text: &str, host: &Host, ranker: &mut Ranker<'_>, spans: &mut Vec<NoiseSpan>) {
     let (Some(language), own) = (host.language, host.script.id()) else { return };
-    if !matches!(own, id::CYRL | id::ARAB) {
+    let Some(alphabet) = Alphabet::of(language.as_str(), own) else { return };
+    let text = &text[..crate::text::floor_boundary(text, REACH)];
+    if !alphabet.any_outside(text) {
         return;
     }
-    let text = &text[..text.floor_char_boundary(REACH)];
     let mut found: Vec<Range<usize>> = Vec::new();
     let (mut n, mut misfits) = (0usize, 0usize);
     let mut at = 0;
-    for word in text.split(|c: char| !c.is_alphabetic() && id_of(c) != id::INHERITED) {
+    for word in text.split(|c: char| matches!(id_of(c), id::COMMON | id::UNKNOWN)) {
         let range = at..at + word.len();
         at = range.end + text[range.end..].chars().next().map_or(0, char::len_utf8);
         if word.is_empty() {
             continue;
         }
         n += 1;
-        if word.len() < 6 || !is_outside_alphabet(word, language.as_str(), own) {
+        if word.len() < 6 || !alphabet.lacks(word) {
             continue;
         }
         misfits += 1;
@@ -202,8 +211,7 @@ fn tokens(s: &str, mut emit: impl FnMut(u32, u32, &str)) {
             if n == 0 {
                 start = i;
             }
-            let lower =
-                if c.is_ascii() { c.to_ascii_lowercase() } else { c.to_lowercase().next().unwrap_or(c) };
+            let lower = crate::text::lower(c).unwrap_or(c);
             hash = mix(hash, lower as u32);
             n += 1;
         } else if n > 0 {
