@@ -35,7 +35,7 @@ const SPEC: FeatureSpec = FeatureSpec {
 
 fn recipe(args: &TrainArgs) -> Recipe {
     let (balance, bytes) = match args.task {
-        TrainTask::Spam => (1.0, 1200.0),
+        TrainTask::Spam => (0.5, 1200.0),
         _ => (1.0, 1800.0),
     };
     Recipe {
