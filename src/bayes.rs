@@ -34,12 +34,22 @@ pub fn log_sum_exp(values: &[f32]) -> f64 {
 
 /// `exp(scores / temperature)` normalised; minus infinity gives 0, all minus infinity gives all 0.
 pub fn softmax(scores: &[f32], temperature: f64) -> Vec<f64> {
-    let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    if top == f32::NEG_INFINITY {
+    scaled_softmax(scores, temperature, |_| 0.0)
+}
+
+/// `exp(scores / temperature + offset(label))` normalised; minus infinity gives 0.
+pub fn scaled_softmax(scores: &[f32], temperature: f64, offset: impl Fn(usize) -> f64) -> Vec<f64> {
+    let mut out: Vec<f64> =
+        scores.iter().enumerate().map(|(label, s)| f64::from(*s) / temperature + offset(label)).collect();
+    let top = out.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if top == f64::NEG_INFINITY {
         return vec![0.0; scores.len()];
     }
-    let mut out: Vec<f64> = scores.iter().map(|s| (f64::from(s - top) / temperature).exp()).collect();
-    let sum: f64 = out.iter().sum();
+    let mut sum = 0.0;
+    for p in &mut out {
+        *p = (*p - top).exp();
+        sum += *p;
+    }
     for p in &mut out {
         *p /= sum;
     }

@@ -17,6 +17,8 @@
 //! one byte, so such a feature costs about four bytes in all. A frequent feature's weights are small,
 //! and their errors add up over a document: they get two bytes.
 
+use super::calibration::Scaling;
+use super::scaled_softmax;
 use bytes::Bytes;
 
 /// Records a bucket holds on average.
@@ -41,6 +43,8 @@ pub struct Table {
     pub bias: Vec<f32>,
     /// Softmax temperature found on held-back documents.
     pub temperature: f32,
+    /// Per label, added after the temperature: what held-back documents said of the label's frequency.
+    pub offsets: Vec<f32>,
     /// Training documents behind the table.
     pub documents: u64,
 }
@@ -120,9 +124,18 @@ impl Weights {
         self.tables.binary_search_by(|t| t.name.as_str().cmp(name)).ok()
     }
 
-    pub fn set_temperature(&mut self, table: usize, temperature: f32) {
+    pub fn set_scaling(&mut self, table: usize, scaling: &Scaling) {
         if let Some(table) = self.tables.get_mut(table) {
-            table.temperature = temperature;
+            table.temperature = scaling.temperature as f32;
+            table.offsets = scaling.offsets.iter().map(|o| *o as f32).collect();
+        }
+    }
+
+    /// Calibrated probabilities of a table's scores.
+    pub fn probabilities(&self, table: usize, scores: &[f32]) -> Vec<f64> {
+        match self.tables.get(table) {
+            Some(t) => scaled_softmax(scores, f64::from(t.temperature), |label| f64::from(t.offsets[label])),
+            None => vec![0.0; scores.len()],
         }
     }
 
@@ -162,6 +175,7 @@ impl Weights {
         if narrow.iter().chain(&wide).any(|w| !w.is_finite())
             || tables.iter().any(|t| {
                 t.bias.iter().any(|b| b.is_nan() || *b == f32::INFINITY)
+                    || t.offsets.iter().any(|o| !o.is_finite())
                     || !(t.temperature.is_finite() && t.temperature > 0.0)
             })
         {
@@ -176,7 +190,7 @@ impl Weights {
         let n_buckets = starts.len() / 4 - 1;
         let mut next = 0_u64;
         for table in &tables {
-            if table.bias.len() != n_labels {
+            if table.bias.len() != n_labels || table.offsets.len() != n_labels {
                 return shape(format!(
                     "table {} has {} biases for {n_labels} labels",
                     table.name,
@@ -346,6 +360,7 @@ impl Weights {
                 n_buckets,
                 bias: table.bias,
                 temperature: table.temperature,
+                offsets: vec![0.0; n_labels],
                 documents: table.documents,
             });
             let mut rest = features.into_iter().peekable();

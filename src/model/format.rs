@@ -134,9 +134,11 @@ impl<'a> TaskFile<'a> {
         let (n_labels, n_tables) = (card.labels.len(), card.tables.len());
         let biases = self.f32s("bias")?;
         let temperatures = self.f32s("temperature")?;
+        let offsets = self.f32s("offset")?;
         let buckets = self.u32s("buckets")?;
         let documents = self.u64s("documents")?;
         if biases.len() != n_labels * n_tables
+            || offsets.len() != n_labels * n_tables
             || temperatures.len() != n_tables
             || buckets.len() != n_tables
             || documents.len() != n_tables
@@ -156,6 +158,7 @@ impl<'a> TaskFile<'a> {
                     .map(|b| if *b == f32::MIN { f32::NEG_INFINITY } else { *b })
                     .collect(),
                 temperature: temperatures[i],
+                offsets: offsets[i * n_labels..(i + 1) * n_labels].to_vec(),
                 documents: documents[i],
             });
             first_bucket = match first_bucket.checked_add(buckets[i]) {
@@ -234,6 +237,7 @@ pub fn weight_tensors(weights: &Weights) -> Vec<(String, TensorBytes)> {
         .flat_map(|t| &t.bias)
         .map(|b| if *b == f32::NEG_INFINITY { f32::MIN } else { *b })
         .collect();
+    let offset: Vec<f32> = tables.iter().flat_map(|t| &t.offsets).copied().collect();
     let temperature: Vec<f32> = tables.iter().map(|t| t.temperature).collect();
     let buckets: Vec<u32> = tables.iter().map(|t| t.n_buckets).collect();
     let documents: Vec<u64> = tables.iter().map(|t| t.documents).collect();
@@ -241,6 +245,7 @@ pub fn weight_tensors(weights: &Weights) -> Vec<(String, TensorBytes)> {
     let (starts, records) = weights.parts();
     vec![
         ("bias".into(), TensorBytes::f32s(vec![tables.len(), weights.n_labels()], &bias)),
+        ("offset".into(), TensorBytes::f32s(vec![tables.len(), weights.n_labels()], &offset)),
         ("temperature".into(), TensorBytes::f32s(vec![tables.len()], &temperature)),
         ("buckets".into(), TensorBytes::u32s(&buckets)),
         ("documents".into(), TensorBytes::u64s(&documents)),

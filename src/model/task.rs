@@ -1,6 +1,5 @@
 //! A task decided on the words of a text: topic, spam, or a user's own labels.
 
-use crate::bayes::softmax;
 use crate::bayes::weights::Weights;
 use crate::features::{FeatureSpec, Place, Scratch};
 
@@ -53,8 +52,7 @@ impl TextTask {
         let mut scores = Vec::new();
         for &(table, weight) in tables {
             self.weights.score(table, &scratch.vector, &mut scores);
-            let temperature = self.weights.tables().get(table).map_or(1.0, |t| f64::from(t.temperature));
-            for (mixed, p) in mixed.iter_mut().zip(softmax(&scores, temperature)) {
+            for (mixed, p) in mixed.iter_mut().zip(self.weights.probabilities(table, &scores)) {
                 *mixed += p * weight / total;
             }
         }

@@ -2,10 +2,10 @@
 
 use super::counts::{Counts, Example};
 use super::fit::{Recipe, fit_table};
-use crate::bayes::calibration::{HeldBack, fit_temperature};
+use crate::bayes::calibration::{HeldBack, Scaling, fit_scaling, fit_temperature};
 use crate::bayes::fit::FitError;
+use crate::bayes::ranking;
 use crate::bayes::weights::{Weights, WeightsError};
-use crate::bayes::{ranking, softmax};
 use crate::evaluate::{Evaluation, Outcome};
 use crate::features::{FeatureSpec, Scratch};
 use rayon::prelude::*;
@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 /// Tables calibrated on fewer held-back documents than this take the task's common temperature.
 const MIN_HELD_BACK: usize = 25;
+/// Documents the offsets' prior is worth: a table of fifty held-back sentences says little of frequencies.
+const OFFSET_PRIOR: f64 = 20.0;
 
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
@@ -26,10 +28,33 @@ pub enum TrainError {
     Weights(#[from] WeightsError),
 }
 
+/// How held-back documents count in calibration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CalibrationWeights {
+    /// Each document alike: probabilities for text as frequent as in training.
+    Documents,
+    /// Each label of a table alike: a table with little spam must not think spam unlikely.
+    Labels,
+}
+
 /// Scores of held-back documents by table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Calibrator {
+    weighting: CalibrationWeights,
     by_table: BTreeMap<String, Vec<(HeldBack, String)>>,
+}
+
+/// The scaling of each table, and one for tables with too few held-back documents.
+#[derive(Clone, Debug)]
+pub struct Scalings {
+    own: BTreeMap<String, Scaling>,
+    common: Scaling,
+}
+
+impl Scalings {
+    pub fn of(&self, table: &str) -> &Scaling {
+        self.own.get(table).unwrap_or(&self.common)
+    }
 }
 
 /// Fits every table of `counts`; `held_back` says whether held-back cells take part.
@@ -55,6 +80,10 @@ pub fn fit_all(
 }
 
 impl Calibrator {
+    pub fn new(weighting: CalibrationWeights) -> Self {
+        Self { weighting, by_table: BTreeMap::new() }
+    }
+
     /// Scores held-back examples with weights fitted without them.
     pub fn add(&mut self, weights: &Weights, spec: &FeatureSpec, batch: &[Example]) {
         let scored: Vec<Option<HeldBack>> = batch
@@ -77,50 +106,60 @@ impl Calibrator {
         }
     }
 
-    /// The temperature of each table, and one for tables with too few held-back documents.
-    pub fn temperatures(&self) -> (BTreeMap<String, f64>, f64) {
-        let own: BTreeMap<String, f64> = self
+    /// Fits the scalings of the tables that have enough documents, and the median temperature for the rest.
+    pub fn scalings(&self, n_labels: usize) -> Scalings {
+        let own: BTreeMap<String, Scaling> = self
             .by_table
             .par_iter()
             .filter(|(_, docs)| docs.len() >= MIN_HELD_BACK)
             .filter_map(|(name, docs)| {
+                let mut support = vec![0_u32; n_labels];
+                docs.iter().for_each(|(doc, _)| support[usize::from(doc.label)] += 1);
+                let labels = support.iter().filter(|n| **n > 0).count().max(1) as f64;
+                let weight = |label: u16| match self.weighting {
+                    CalibrationWeights::Documents => 1.0,
+                    CalibrationWeights::Labels => {
+                        docs.len() as f64 / labels / f64::from(support[usize::from(label)].max(1))
+                    }
+                };
+                let weights: Vec<f64> = docs.iter().map(|(doc, _)| weight(doc.label)).collect();
                 let docs: Vec<HeldBack> = docs.iter().map(|d| d.0.clone()).collect();
-                Some((name.clone(), fit_temperature(&docs)?))
+                Some((name.clone(), fit_scaling(&docs, &weights, OFFSET_PRIOR)?))
             })
             .collect();
-        let mut sorted: Vec<f64> = own.values().copied().collect();
-        sorted.sort_by(f64::total_cmp);
-        let all: Vec<HeldBack> = self.by_table.values().flatten().map(|d| d.0.clone()).collect();
-        let common = match sorted.get(sorted.len() / 2) {
+        let mut temperatures: Vec<f64> = own.values().map(|s| s.temperature).collect();
+        temperatures.sort_by(f64::total_cmp);
+        let temperature = match temperatures.get(temperatures.len() / 2) {
             Some(median) => *median,
-            None => fit_temperature(&all).unwrap_or(1.0),
+            None => {
+                let all: Vec<HeldBack> = self.by_table.values().flatten().map(|d| d.0.clone()).collect();
+                fit_temperature(&all).unwrap_or(1.0)
+            }
         };
-        (own, common)
+        Scalings { own, common: Scaling { temperature, offsets: vec![0.0; n_labels] } }
     }
 
-    /// `(probability of each label, label)` of every held-back document, in order of tables.
-    pub fn calibrated(&self) -> Vec<(Vec<f64>, u16)> {
-        let (own, common) = self.temperatures();
-        self.by_table
-            .iter()
-            .flat_map(|(name, docs)| {
-                let t = own.get(name).copied().unwrap_or(common);
-                docs.iter().map(move |(doc, _)| (softmax(&doc.scores, t), doc.label))
+    /// Calibrated held-back documents: probabilities, label and source.
+    pub fn calibrated<'a>(
+        &'a self,
+        scalings: &'a Scalings,
+    ) -> impl Iterator<Item = (Vec<f64>, u16, &'a str)> {
+        self.by_table.iter().flat_map(move |(name, docs)| {
+            docs.iter().map(move |(doc, source)| {
+                (scalings.of(name).probabilities(&doc.scores), doc.label, source.as_str())
             })
-            .collect()
+        })
     }
 
     /// What the held-back documents say, grouped by table.
-    pub fn evaluate(&self, labels: &[String], threshold: f64) -> Evaluation {
-        let (own, common) = self.temperatures();
+    pub fn evaluate(&self, scalings: &Scalings, labels: &[String], threshold: f64) -> Evaluation {
         let mut evaluation = Evaluation::default();
         for (name, docs) in &self.by_table {
-            let t = own.get(name).copied().unwrap_or(common);
             for (doc, _) in docs {
-                let p = softmax(&doc.scores, t);
-                let order = ranking(&p);
+                let p = scalings.of(name).probabilities(&doc.scores);
                 let label = |i: usize| labels.get(i).cloned().unwrap_or_default();
-                let ranked: Vec<(String, f64)> = order.iter().take(2).map(|&i| (label(i), p[i])).collect();
+                let ranked: Vec<(String, f64)> =
+                    ranking(&p).iter().take(2).map(|&i| (label(i), p[i])).collect();
                 let decided = ranked.first().filter(|top| top.1 >= threshold).map(|top| top.0.clone());
                 let gold = label(usize::from(doc.label));
                 evaluation.add(&Outcome { gold, ranked, decided, group: Some(name.clone()) });

@@ -18,10 +18,10 @@ use crate::topic;
 use crate::train::counts::{Counts, Example};
 use crate::train::fit::Recipe;
 use crate::train::is_held_back;
-use crate::train::text::{Calibrator, TrainError, fit_all};
+use crate::train::text::{CalibrationWeights, Calibrator, Scalings, TrainError, fit_all};
 use anyhow::{Context, anyhow};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Character 1–5-grams of the beginning, words and bigrams of more: what measured best for topics.
 const SPEC: FeatureSpec = FeatureSpec {
@@ -173,7 +173,10 @@ pub fn train(
     let n_labels = labels.ids.len();
     let work = |e: TrainError| Failure::Work(anyhow!(e));
     let first = fit_all(&mut counts, n_labels, &recipe, false).map_err(work)?;
-    let mut calibrator = Calibrator::default();
+    let mut calibrator = Calibrator::new(match args.task {
+        TrainTask::Spam => CalibrationWeights::Labels,
+        _ => CalibrationWeights::Documents,
+    });
     let held_back = |document: &Document| (!is_held_back(&document.text)).then(String::new);
     data.for_each("calibrating", interrupt, false, held_back, |batch| {
         let examples: Vec<Example> = batch.par_iter().filter_map(example).collect();
@@ -195,17 +198,17 @@ pub fn train(
     drop(first);
     interrupt.check()?;
     let mut weights = fit_all(&mut counts, n_labels, &recipe, true).map_err(work)?;
-    let (own, common) = calibrator.temperatures();
+    let scalings = calibrator.scalings(n_labels);
     for table in 0..weights.tables().len() {
-        let temperature = own.get(&weights.tables()[table].name).copied().unwrap_or(common);
-        weights.set_temperature(table, temperature as f32);
+        let scaling = scalings.of(&weights.tables()[table].name).clone();
+        weights.set_scaling(table, &scaling);
     }
     let decision = match args.task {
-        TrainTask::Spam => spam_decision(&calibrator),
+        TrainTask::Spam => spam_decision(&calibrator, &scalings),
         _ => DecisionCard { threshold: 0.35, threshold_low: None, min_letters: 20 },
     };
     let ids: Vec<String> = labels.ids.iter().map(|l| l.name.clone()).collect();
-    let scores = calibrator.evaluate(&ids, decision.threshold).report();
+    let scores = calibrator.evaluate(&scalings, &ids, decision.threshold).report();
     let card = TaskCard {
         pipeline: pipeline_fingerprint(Some(&spec)),
         labels: labels.ids,
@@ -249,16 +252,18 @@ fn usable(read: &Read, labels: &BTreeMap<String, u64>) -> Result<(), Failure> {
     Err(Failure::Work(anyhow!(error).context(format!("{} rows used, {skipped} skipped", read.documents))))
 }
 
-/// Ham called spam costs most: SPAM from the probability that at most 3 in 1,000 held-back hams reach,
-/// HAM below the one that keeps at most 1 in 100 hams unsure, never under one half for spam.
-fn spam_decision(calibrator: &Calibrator) -> DecisionCard {
-    let mut ham: Vec<f64> =
-        calibrator.calibrated().into_iter().filter(|(_, l)| *l == 0).map(|(p, _)| p[1]).collect();
+/// Ham called spam costs most. Of held-back ham from sources that also have spam (real news is far from
+/// any threshold and would flatter it), at most 1 in 100 may be called SPAM and at most 1 in 60 may not be
+/// called HAM.
+fn spam_decision(calibrator: &Calibrator, scalings: &Scalings) -> DecisionCard {
+    let all: Vec<(f64, u16, &str)> = calibrator.calibrated(scalings).map(|(p, l, s)| (p[1], l, s)).collect();
+    let mixed: BTreeSet<&str> = all.iter().filter(|d| d.1 == 1).map(|d| d.2).collect();
+    let mut ham: Vec<f64> = all.iter().filter(|d| d.1 == 0 && mixed.contains(d.2)).map(|d| d.0).collect();
     ham.sort_by(f64::total_cmp);
     let quantile =
         |q: f64| ham.get(((ham.len() as f64 * q) as usize).min(ham.len().saturating_sub(1))).copied();
-    let threshold = quantile(0.997).unwrap_or(0.5).clamp(0.5, 0.99);
-    let threshold_low = quantile(0.99).unwrap_or(0.5).clamp(0.4, threshold);
+    let threshold = quantile(0.99).unwrap_or(0.5).clamp(0.5, 0.99);
+    let threshold_low = quantile(1.0 - 1.0 / 60.0).unwrap_or(0.5).clamp(0.4, threshold);
     DecisionCard { threshold, threshold_low: Some(threshold_low), min_letters: 1 }
 }
 
