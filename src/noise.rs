@@ -149,6 +149,7 @@ pub fn finish(text: &str, first: FirstPass, host: &Host, ranker: &dyn RankLangua
     skip.sort_by_key(|s| s.range.start);
     foreign::sentences(text, host, &skip, &mut ranker, &mut found);
     foreign::words(text, host, &mut ranker, &mut found);
+    foreign::labels(text, &first.spans, host, &mut ranker, &mut found);
     let mut spans = first.spans;
     spans.append(&mut found);
     resolve(spans)

@@ -14,6 +14,8 @@ pub(super) use sentence::{detect as sentences, words};
 const CANDIDATES: usize = 5;
 /// The ranker sees this many bytes of a span at most.
 const RANKED_BYTES: usize = 300;
+/// A word or two must be this clearly another language's.
+const LABEL_PROBABILITY: f64 = 0.85;
 /// A label longer than this is text.
 const LABEL_BYTES: usize = 120;
 
@@ -99,6 +101,37 @@ fn joined(text: &str, runs: &[ScriptRun], first: usize, own: u8) -> (Range<usize
         next += 2;
     }
     (range, letters, next)
+}
+
+/// Labels of category lines in the host's own script but another language.
+pub(super) fn labels(
+    text: &str,
+    lines: &[NoiseSpan],
+    host: &Host,
+    ranker: &mut Ranker<'_>,
+    spans: &mut Vec<NoiseSpan>,
+) {
+    let Some(own) = host.language else { return };
+    for line in lines.iter().filter(|s| s.kind == NoiseKind::Boilerplate) {
+        let s = &text[line.range.clone()];
+        let Some(label) = super::boilerplate::frame(s, &Default::default()) else { continue };
+        let range = line.range.start + label.start..line.range.start + label.end;
+        let counts = crate::script::counts(&text[range.clone()]);
+        if counts.letters() < 4 || counts.dominant().group() != host.script.group() {
+            continue;
+        }
+        let ranked = ranker.rank(&text[range.clone()]);
+        if let Some(confidence) = sentence::verdict(&ranked, own, LABEL_PROBABILITY) {
+            let kind = NoiseKind::ForeignLanguage;
+            spans.push(NoiseSpan {
+                range,
+                kind,
+                script: host.script,
+                candidates: ranked,
+                confidence: confidence - 0.2,
+            });
+        }
+    }
 }
 
 /// One foreign run and where it stands.

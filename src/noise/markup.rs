@@ -9,6 +9,84 @@ const TAG_REACH: usize = 400;
 /// A script or style element is followed this far for its end.
 const ELEMENT_REACH: usize = 20_000;
 
+/// Elements met in articles and comments.
+const ELEMENTS: [&str; 74] = [
+    "a",
+    "abbr",
+    "acronym",
+    "article",
+    "aside",
+    "audio",
+    "b",
+    "big",
+    "blockquote",
+    "body",
+    "br",
+    "button",
+    "center",
+    "cite",
+    "code",
+    "col",
+    "dd",
+    "del",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "embed",
+    "figcaption",
+    "figure",
+    "font",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "head",
+    "header",
+    "hr",
+    "html",
+    "i",
+    "iframe",
+    "img",
+    "input",
+    "ins",
+    "li",
+    "link",
+    "main",
+    "meta",
+    "nav",
+    "ol",
+    "option",
+    "p",
+    "pre",
+    "q",
+    "s",
+    "script",
+    "section",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "style",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "title",
+    "tr",
+    "u",
+    "ul",
+    "video",
+];
+
 /// Spans of markup; call it only when the text has a `<` or `&`.
 pub(super) fn detect(text: &str, spans: &mut Vec<NoiseSpan>) {
     let bytes = text.as_bytes();
@@ -79,6 +157,11 @@ fn tag(text: &str, at: usize) -> Option<Range<usize>> {
         None => return None,
     };
     let name = &bytes[at + 1 + name_at..after];
+    // what is not an element's name must show an attribute: news put codes and names in such brackets
+    let known = first == b'!' || ELEMENTS.iter().any(|e| name.eq_ignore_ascii_case(e.as_bytes()));
+    if !known && !bytes[after..end].contains(&b'=') && bytes.get(at + 1) != Some(&b'/') {
+        return None;
+    }
     if name_at == 0 && (name.eq_ignore_ascii_case(b"script") || name.eq_ignore_ascii_case(b"style")) {
         let close = find(bytes, end, b"</").filter(|_| !bytes[..end].ends_with(b"/>"));
         if let Some(close) = close.and_then(|c| find(bytes, c, b">")) {
@@ -130,6 +213,6 @@ mod tests {
 
     #[test]
     fn signs_that_are_no_markup() {
-        check("a < b & c > d, AT&T; R&D, <3, x<y", &[]);
+        check("a < b & c > d, AT&T; R&D, <3, x<y, Acme <ACME.N> rose", &[]);
     }
 }

@@ -77,11 +77,7 @@ fn bridges(gap: &str) -> bool {
 fn word_start(text: &str, at: usize) -> usize {
     let mut start = at;
     for (i, c) in text[..at].char_indices().rev().take(64) {
-        if c == ' '
-            || c.is_ascii_control()
-            || byte_1252(c).is_none()
-            || matches!(c, '“' | '”' | '(' | '[' | '"')
-        {
+        if c == ' ' || c.is_ascii_control() || byte_1252(c).is_none() || matches!(c, '“' | '”' | '[') {
             break;
         }
         start = i;
@@ -106,11 +102,14 @@ fn sequence(text: &str, at: usize) -> Option<Sequence> {
         let n = rest.chars().take_while(|c| *c == '\u{FFFD}').count();
         return Some(Sequence { start: at, end: at + 3 * n, proof: Proof::Strong });
     }
-    decode(rest, byte_1252, true).or_else(|| decode_run_1251(rest)).map(|(length, proof)| Sequence {
-        start: at,
-        end: at + length,
-        proof,
-    })
+    let (length, mut proof) = decode(rest, byte_1252, true).or_else(|| decode_run_1251(rest))?;
+    let end = at + length;
+    // inside a word no sign stands after a capital letter
+    let letter = |c: char| c.is_ascii_alphabetic();
+    if text[end..].starts_with(letter) || (proof == Proof::Weak && text[..at].ends_with(letter)) {
+        proof = Proof::Strong;
+    }
+    Some(Sequence { start: at, end, proof })
 }
 
 /// Decodes one character; the length in bytes of what it was read as, and whether it proves itself.
@@ -128,9 +127,12 @@ fn decode(rest: &str, byte: fn(char) -> Option<u8>, western: bool) -> Option<(us
     bytes[0] = lead;
     let mut consumed = lead_char.len_utf8();
     let mut closers = 0;
+    // what a one-byte encoding leaves unused never occurs in text
+    let mut control = false;
     for slot in &mut bytes[1..length] {
         let c = chars.next()?;
         *slot = byte(c).filter(|b| (0x80..=0xBF).contains(b))?;
+        control |= ('\u{80}'..='\u{9F}').contains(&c);
         closers +=
             usize::from(matches!(c, '…' | '”' | '’' | '»' | '›' | '–' | '—' | '“' | '«' | '‘' | '\u{A0}'));
         consumed += c.len_utf8();
@@ -146,7 +148,7 @@ fn decode(rest: &str, byte: fn(char) -> Option<u8>, western: bool) -> Option<(us
         2 => false,
         _ => lead == 0xE2 && matches!(bytes[1], 0x80 | 0x82 | 0x84) || closers < length - 1,
     };
-    let proof = match strong {
+    let proof = match strong || control {
         true => Proof::Strong,
         false if closers == length - 1 => Proof::None,
         false => Proof::Weak,
@@ -331,6 +333,7 @@ mod tests {
     #[test]
     fn accents_beside_quotes_are_left_alone() {
         check("«CAFÉ» et „Ä“, touché…”, NÃO, 25 °C, Âge", &[]);
+        check("Ĝ É·l 3Ä±5", &[]);
         check("Рівне і Світязь, Рёбра, Ѓорѓи", &[]);
     }
 }

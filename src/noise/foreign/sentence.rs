@@ -16,6 +16,8 @@ const REACH: usize = 64 * 1024;
 const SLOTS: usize = 1 << 14;
 /// A word met in two sentences.
 const SHARED: u16 = 0xFFFE;
+/// How probable another language must be for a sentence.
+const SENTENCE_PROBABILITY: f64 = 0.6;
 /// A sentence with fewer letters is not judged.
 const LETTERS: u32 = 24;
 
@@ -77,22 +79,32 @@ pub(in crate::noise) fn detect(
             tokens(s, |_, _, word| outside += u32::from(alphabet.lacks(word)));
         }
         let kana = || s.chars().any(|c| matches!(id_of(c), id::HIRA | id::KANA));
-        let han_only = host.script == Script::JAPANESE && sentence.letters >= 12 && !kana();
+        let han_only = host.script == Script::JAPANESE
+            && own_letters(s, own) >= 12
+            && own_share(s, sentence, own)
+            && !kana();
         let estranged = many && shared * 4 <= sentence.words;
         let lettered = outside * 3 >= sentence.words && outside >= 3;
         if han_only {
             push(s, sentence.range.clone(), Script::HAN, Vec::new(), 0.8, ranker, spans);
             continue;
         }
-        if !(estranged || lettered) || 10 * own_letters(s, own) < 7 * sentence.letters {
+        if !(estranged || lettered) || !own_share(s, sentence, own) {
             continue;
         }
         let ranked: Vec<_> =
             ranker.rank(s).into_iter().filter(|c| c.script.group() == host.script.group()).collect();
-        if let Some(confidence) = verdict(&ranked, language, lettered) {
+        if let Some(confidence) =
+            verdict(&ranked, language, SENTENCE_PROBABILITY).or(lettered_verdict(&ranked, language, lettered))
+        {
             push(s, sentence.range.clone(), host.script, ranked, confidence, ranker, spans);
         }
     }
+}
+
+/// Whether a sentence is mainly in the host's script.
+fn own_share(s: &str, sentence: &Sentence, own: u8) -> bool {
+    10 * own_letters(s, own) >= 7 * sentence.letters
 }
 
 /// Letters of the host's script.
@@ -120,16 +132,16 @@ fn push(
 }
 
 /// The ranker must name another language, clearly, and have no room left for the host's.
-fn verdict(ranked: &[LanguageCandidate], host: Language, lettered: bool) -> Option<f64> {
+pub(super) fn verdict(ranked: &[LanguageCandidate], host: Language, needed: f64) -> Option<f64> {
     let top = ranked.first()?;
     let own: f64 = ranked.iter().filter(|c| akin(c.language, host)).map(|c| c.probability).sum();
-    if akin(top.language, host) {
-        return None;
-    }
-    if top.probability >= 0.6 && own <= 0.1 {
-        return Some(0.5 + top.probability * 0.4);
-    }
-    lettered.then_some(0.6)
+    let clear = !akin(top.language, host) && top.probability >= needed && own <= 0.1;
+    clear.then_some(0.5 + top.probability * 0.4)
+}
+
+/// Where the letters speak already, the ranker need only not contradict.
+fn lettered_verdict(ranked: &[LanguageCandidate], host: Language, lettered: bool) -> Option<f64> {
+    (lettered && ranked.first().is_some_and(|top| !akin(top.language, host))).then_some(0.6)
 }
 
 /// Languages no ranker tells apart on one sentence.
