@@ -107,6 +107,22 @@ pub fn publish_bundle(bundle: &Bundle, folder: &Path) -> Result<(), StorageError
     sync_folder(parent)
 }
 
+/// Replaces one file whole: written beside it, synced, renamed.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".glotsift-")
+        .tempfile_in(parent)
+        .map_err(io_error("create a file in", parent))?;
+    file.write_all(bytes).map_err(io_error("write", path))?;
+    file.as_file().sync_all().map_err(io_error("sync", path))?;
+    file.persist(path).map_err(|e| io_error("rename to", path)(e.error))?;
+    sync_folder(parent)
+}
+
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let mut file = File::create(path).map_err(io_error("create", path))?;
     file.write_all(bytes).map_err(io_error("write", path))?;

@@ -49,6 +49,15 @@ pub struct Table {
     pub documents: u64,
 }
 
+impl Table {
+    pub fn scaling(&self) -> Scaling {
+        Scaling {
+            temperature: f64::from(self.temperature),
+            offsets: self.offsets.iter().map(|o| f64::from(*o)).collect(),
+        }
+    }
+}
+
 /// More labels would leave fewer than 16 levels.
 pub const MAX_LABELS: usize = 4096;
 

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod corpus;
+mod kept;
 mod language;
 mod report;
 mod text;
@@ -63,8 +64,17 @@ pub struct TrainArgs {
     /// How the report is printed
     #[arg(long, value_enum, default_value_t = super::eval::OutputFormat::Table)]
     pub format: super::eval::OutputFormat,
+    /// Start from counts that --save-counts kept, instead of from nothing; several are merged (topic, spam)
+    #[arg(long, value_name = "FILE")]
+    pub add_to: Vec<PathBuf>,
+    /// Labelled data to take out of the counts of --add-to, exactly as if it had never been counted
+    #[arg(long, value_name = "FILE", requires = "add_to")]
+    pub forget: Vec<PathBuf>,
+    /// Keep the counts, for --add-to
+    #[arg(long, value_name = "FILE")]
+    pub save_counts: Option<PathBuf>,
     /// Labelled data: files, folders, or - for standard input
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "add_to", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }
 
@@ -116,6 +126,12 @@ impl Interrupt {
 
 pub fn run(args: TrainArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::on_ctrl_c();
+    if !(args.add_to.is_empty() && args.save_counts.is_none())
+        && !matches!(args.task, TrainTask::Topic | TrainTask::Spam)
+    {
+        let problem = format!("counts are kept for topic and spam, not for {}", args.task.name());
+        return Err(Failure::Usage(anyhow::anyhow!(problem)));
+    }
     let base = bundle::Base::open(&args)?;
     let data = corpus::Corpus::open(&args)?;
     let trained = match args.task {

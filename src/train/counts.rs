@@ -86,6 +86,75 @@ impl TableCounts {
         self.merged = merged;
     }
 
+    /// Counts as they were kept; `None` when two cells are the same.
+    pub(super) fn from_parts(cells: Vec<(Cell, u64)>, entries: Vec<Entry>) -> Option<Self> {
+        let mut table = Self { merged: entries, ..Self::default() };
+        for (cell, documents) in cells {
+            if table.cell_index.contains_key(&cell) {
+                return None;
+            }
+            let index = table.cell(cell);
+            table.documents[index as usize] = documents;
+        }
+        Some(table)
+    }
+
+    /// Gives every cell's label a new number; `None` when one has none.
+    pub(super) fn renumber(&mut self, number: impl Fn(u16) -> Option<u16>) -> Option<()> {
+        for cell in &mut self.cells {
+            cell.label = number(cell.label)?;
+        }
+        self.cell_index = self.cells.iter().cloned().zip(0..).collect();
+        Some(())
+    }
+
+    /// Adds the counts of another table.
+    pub(super) fn absorb(&mut self, mut other: Self) {
+        self.merge();
+        let numbers: Vec<u32> = other.cells.iter().map(|cell| self.cell(cell.clone())).collect();
+        for (&number, n) in numbers.iter().zip(&other.documents) {
+            self.documents[number as usize] += n;
+        }
+        let mut all = std::mem::take(&mut self.merged);
+        all.extend(other.entries().iter().map(|e| Entry { cell: numbers[e.cell as usize], ..*e }));
+        all.par_sort_unstable_by_key(|e| (e.hash, e.cell));
+        all.dedup_by(|b, a| {
+            let same = (a.hash, a.cell) == (b.hash, b.cell);
+            if same {
+                a.sum += b.sum;
+                a.documents += b.documents;
+            }
+            same
+        });
+        self.merged = all;
+    }
+
+    /// This table less another; `None` when the other holds what this one does not.
+    pub(super) fn without(&mut self, other: &mut Self) -> Option<Self> {
+        self.merge();
+        let numbers: Vec<u32> =
+            other.cells.iter().map(|cell| self.cell_index.get(cell).copied()).collect::<Option<_>>()?;
+        let mut documents = self.documents.clone();
+        for (&number, n) in numbers.iter().zip(&other.documents) {
+            documents[number as usize] = documents[number as usize].checked_sub(*n)?;
+        }
+        let mut merged = self.merged.clone();
+        for gone in other.entries() {
+            let key = (gone.hash, numbers[gone.cell as usize]);
+            let at = merged.binary_search_by_key(&key, |e| (e.hash, e.cell)).ok()?;
+            merged[at].sum = merged[at].sum.checked_sub(gone.sum)?;
+            merged[at].documents = merged[at].documents.checked_sub(gone.documents)?;
+        }
+        merged.retain(|e| e.documents > 0);
+        Some(Self {
+            cells: self.cells.clone(),
+            documents,
+            cell_index: self.cell_index.clone(),
+            pending: Vec::new(),
+            merged,
+        })
+    }
+
     /// All sums, ordered by feature; cells within a feature in order of first meeting.
     pub fn entries(&mut self) -> &[Entry] {
         self.merge();

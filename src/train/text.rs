@@ -48,12 +48,14 @@ pub struct Calibrator {
 #[derive(Clone, Debug)]
 pub struct Scalings {
     own: BTreeMap<String, Scaling>,
+    /// Of the model that is retrained, where this training held back too little.
+    previous: BTreeMap<String, Scaling>,
     common: Scaling,
 }
 
 impl Scalings {
     pub fn of(&self, table: &str) -> &Scaling {
-        self.own.get(table).unwrap_or(&self.common)
+        self.own.get(table).or_else(|| self.previous.get(table)).unwrap_or(&self.common)
     }
 }
 
@@ -107,7 +109,7 @@ impl Calibrator {
     }
 
     /// Fits the scalings of the tables that have enough documents, and the median temperature for the rest.
-    pub fn scalings(&self, n_labels: usize) -> Scalings {
+    pub fn scalings(&self, n_labels: usize, previous: BTreeMap<String, Scaling>) -> Scalings {
         let own: BTreeMap<String, Scaling> = self
             .by_table
             .par_iter()
@@ -127,7 +129,8 @@ impl Calibrator {
                 Some((name.clone(), fit_scaling(&docs, &weights, OFFSET_PRIOR)?))
             })
             .collect();
-        let mut temperatures: Vec<f64> = own.values().map(|s| s.temperature).collect();
+        let mut temperatures: Vec<f64> =
+            own.values().chain(previous.values()).map(|s| s.temperature).collect();
         temperatures.sort_by(f64::total_cmp);
         let temperature = match temperatures.get(temperatures.len() / 2) {
             Some(median) => *median,
@@ -136,7 +139,7 @@ impl Calibrator {
                 fit_temperature(&all).unwrap_or(1.0)
             }
         };
-        Scalings { own, common: Scaling { temperature, offsets: vec![0.0; n_labels] } }
+        Scalings { own, previous, common: Scaling { temperature, offsets: vec![0.0; n_labels] } }
     }
 
     /// Calibrated held-back documents: probabilities, label and source.

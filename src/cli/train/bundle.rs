@@ -1,8 +1,9 @@
 //! The bundle a training starts from and the one it writes.
 
-use super::TrainArgs;
+use super::{TrainArgs, TrainTask};
 use crate::cli::Failure;
 use crate::model::manifest::{Manifest, SCHEMA, TaskCard};
+use crate::model::task::TextTask;
 use crate::model::{Bundle, Model, built_in};
 use crate::storage::{publish_bundle, read_bundle};
 use anyhow::{Context, anyhow};
@@ -13,6 +14,20 @@ use std::path::Path;
 pub struct Base {
     pub bundle: Bundle,
     pub model: Model,
+    /// The task about to be trained, as it was.
+    pub previous: Option<TextTask>,
+}
+
+/// The base's own version of a task on words; `None` when it has none that this program can use.
+fn previous(bundle: &Bundle, task: TrainTask) -> Option<TextTask> {
+    let mut alone = bundle.clone();
+    alone.manifest.tasks.retain(|name, _| name == task.name());
+    let model = Model::from_parts(&alone).ok()?;
+    match task {
+        TrainTask::Topic => model.topic().cloned(),
+        TrainTask::Spam => model.spam().cloned(),
+        TrainTask::Language | TrainTask::Boilerplate => None,
+    }
 }
 
 impl Base {
@@ -25,6 +40,7 @@ impl Base {
             "default" => built_in::bundle().map_err(|e| Failure::Work(anyhow!(e)))?,
             folder => read_bundle(Path::new(folder)).map_err(|e| Failure::Usage(anyhow!(e)))?,
         };
+        let previous = previous(&bundle, args.task);
         // The task about to be trained need not be usable in the base.
         if let Some(card) = bundle.manifest.tasks.remove(args.task.name()) {
             bundle.files.remove(&card.file);
@@ -32,7 +48,7 @@ impl Base {
         let model = Model::from_parts(&bundle)
             .with_context(|| format!("the base {} is not a usable model", args.base))
             .map_err(Failure::Usage)?;
-        Ok(Self { bundle, model })
+        Ok(Self { bundle, model, previous })
     }
 
     /// Puts the trained task beside the base's others and publishes; returns the new version.

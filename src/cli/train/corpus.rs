@@ -65,14 +65,29 @@ impl Corpus {
         if !args.ham.is_empty() && args.task != TrainTask::Spam {
             return Err(Failure::Usage(anyhow!("--ham goes with --task spam, not {}", args.task.name())));
         }
-        let (files, spool) = spool(&args.files)?;
-        for path in files.iter().chain(&args.ham) {
+        Self::of(args, &args.files, &args.ham, sources, require)
+    }
+
+    /// What `--forget` names, read as the labelled data is.
+    pub fn to_forget(&self, args: &TrainArgs) -> Result<Self, Failure> {
+        Self::of(args, &args.forget, &[], self.sources.clone(), self.options.require)
+    }
+
+    fn of(
+        args: &TrainArgs,
+        files: &[PathBuf],
+        ham: &[PathBuf],
+        sources: BTreeMap<String, SourceInfo>,
+        require: Require,
+    ) -> Result<Self, Failure> {
+        let (files, spool) = spool(files)?;
+        for path in files.iter().chain(ham) {
             if path != Path::new("-") && !path.exists() {
                 return Err(Failure::Work(anyhow!("cannot read {}: no such file or folder", path.display())));
             }
         }
         Ok(Self {
-            parts: vec![(files, false), (args.ham.clone(), true)],
+            parts: vec![(files, false), (ham.to_vec(), true)],
             options: ReadOptions {
                 format: args.input_format,
                 columns: args.columns.clone().unwrap_or_default(),

@@ -3,8 +3,9 @@
 use super::bundle::Base;
 use super::corpus::{Corpus, Read};
 use super::report::TrainReport;
-use super::{Interrupt, TrainArgs, TrainTask, Trained};
+use super::{Interrupt, TrainArgs, TrainTask, Trained, kept};
 use crate::bayes::Variant;
+use crate::bayes::calibration::Scaling;
 use crate::classify::{Prepared, TextUse};
 use crate::cli::Failure;
 use crate::corpus::Document;
@@ -12,12 +13,13 @@ use crate::features::{FeatureSpec, Weighting};
 use crate::language::Language;
 use crate::model::format::{TensorBytes, pipeline_fingerprint, serialize, weight_tensors};
 use crate::model::manifest::{DecisionCard, FeatureCard, LabelCard, RecipeCard, ScoreCard, TaskCard};
-use crate::model::task::POOLED;
+use crate::model::task::{POOLED, TextTask};
 use crate::text::Article;
 use crate::topic;
 use crate::train::counts::{Counts, Example};
 use crate::train::fit::Recipe;
 use crate::train::is_held_back;
+use crate::train::ledger::Ledger;
 use crate::train::text::{CalibrationWeights, Calibrator, Scalings, TrainError, fit_all};
 use anyhow::{Context, anyhow};
 use rayon::prelude::*;
@@ -114,6 +116,7 @@ pub fn train(
         return Err(Failure::Usage(anyhow!(problem)));
     }
     let (spec, recipe) = (FeatureSpec { shape: args.task == TrainTask::Spam, ..SPEC }, recipe(args));
+    let mut kept = kept::read(args, spec)?;
     let declared = Labels::declared(args);
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     let mut sources: BTreeMap<String, u64> = BTreeMap::new();
@@ -122,15 +125,21 @@ pub fn train(
         if let Some(declared) = &declared
             && declared.find(&label).is_none()
         {
-            return Some(format!("unknown label {label:?}: expected one of {}", names(&declared.ids)));
+            return Some(format!("unknown label {label:?}: expected one of {}", listed(&declared.ids)));
         }
         *seen.entry(label).or_default() += 1;
         *sources.entry(source_of(document).to_string()).or_default() += 1;
         None
     };
     let read = data.for_each("reading", interrupt, true, &mut labels_of, |_| Ok(()))?;
+    for ledger in &kept {
+        let (labels, from) = ledger.documents();
+        labels.into_iter().for_each(|(label, n)| *seen.entry(label).or_default() += n);
+        from.into_iter().for_each(|(source, n)| *sources.entry(source).or_default() += n);
+    }
     usable(&read, &seen)?;
     let labels = declared.unwrap_or_else(|| Labels::of_data(&seen));
+    let names: Vec<String> = labels.ids.iter().map(|l| l.name.clone()).collect();
     let usage = if args.task == TrainTask::Spam { TextUse::Spam } else { TextUse::Topic };
     let pooled = args.task == TrainTask::Spam || !labels.ids.iter().any(|l| topic::name(&l.id).is_some());
     let example = |document: &Document| -> Option<Example> {
@@ -155,21 +164,42 @@ pub fn train(
     let known = |document: &Document| {
         labels.find(document.label.as_deref().unwrap_or("")).is_none().then(String::new)
     };
-    let mut counts = Counts::new(spec);
-    data.for_each("counting", interrupt, false, known, |batch| {
-        let mut examples: Vec<Example> = batch.par_iter().filter_map(example).collect();
-        if pooled {
-            let copies: Vec<Example> = examples
-                .iter()
-                .filter(|e| e.table != POOLED)
-                .map(|e| Example { table: POOLED.to_string(), ..e.clone() })
-                .collect();
-            examples.extend(copies);
-        }
-        counts.add(&examples);
-        Ok(())
-    })?;
+    let count = |data: &Corpus, doing: &str| -> Result<Counts, Failure> {
+        let mut counts = Counts::new(spec);
+        data.for_each(doing, interrupt, false, known, |batch| {
+            let mut examples: Vec<Example> = batch.par_iter().filter_map(example).collect();
+            if pooled {
+                let copies: Vec<Example> = examples
+                    .iter()
+                    .filter(|e| e.table != POOLED)
+                    .map(|e| Example { table: POOLED.to_string(), ..e.clone() })
+                    .collect();
+                examples.extend(copies);
+            }
+            counts.add(&examples);
+            Ok(())
+        })?;
+        Ok(counts)
+    };
+    let counts = count(data, "counting")?;
+    let mut ledger = Ledger { task: args.task.name().to_string(), labels: names.clone(), counts };
+    for other in &mut kept {
+        other.renumber(&names).map_err(|e| Failure::Work(anyhow!(e)))?;
+        ledger.add(std::mem::replace(&mut other.counts, Counts::new(spec)));
+    }
+    if !args.forget.is_empty() {
+        let gone = count(&data.to_forget(args)?, "forgetting")?;
+        ledger.forget(gone).map_err(|e| Failure::Work(anyhow!("--forget: {e}")))?;
+    }
     interrupt.check()?;
+    if let Some(path) = &args.save_counts {
+        kept::write(path, &mut ledger)?;
+    }
+    if !args.add_to.is_empty() {
+        (seen, sources) = ledger.documents();
+        seen.retain(|_, n| *n > 0);
+    }
+    let mut counts = ledger.counts;
     let n_labels = labels.ids.len();
     let work = |e: TrainError| Failure::Work(anyhow!(e));
     let first = fit_all(&mut counts, n_labels, &recipe, false).map_err(work)?;
@@ -198,7 +228,7 @@ pub fn train(
     drop(first);
     interrupt.check()?;
     let mut weights = fit_all(&mut counts, n_labels, &recipe, true).map_err(work)?;
-    let scalings = calibrator.scalings(n_labels);
+    let scalings = calibrator.scalings(n_labels, previous_scalings(base, &labels.ids));
     for table in 0..weights.tables().len() {
         let scaling = scalings.of(&weights.tables()[table].name).clone();
         weights.set_scaling(table, &scaling);
@@ -207,8 +237,7 @@ pub fn train(
         TrainTask::Spam => spam_decision(&calibrator, &scalings),
         _ => DecisionCard { threshold: 0.35, threshold_low: None, min_letters: 20 },
     };
-    let ids: Vec<String> = labels.ids.iter().map(|l| l.name.clone()).collect();
-    let scores = calibrator.evaluate(&scalings, &ids, decision.threshold).report();
+    let scores = calibrator.evaluate(&scalings, &names, decision.threshold).report();
     let card = TaskCard {
         pipeline: pipeline_fingerprint(Some(&spec)),
         labels: labels.ids,
@@ -220,7 +249,7 @@ pub fn train(
             balance: recipe.balance,
             smallest_cell: recipe.smallest_cell,
             bytes: recipe.bytes,
-            documents: read.documents,
+            documents: seen.values().sum(),
         }),
         sources: data.source_cards(&sources),
         decision: Some(decision),
@@ -231,19 +260,28 @@ pub fn train(
     Ok(Trained { card, file, report: TrainReport { read, labels: seen, scores: Some(scores) } })
 }
 
+/// Calibration of the tables of the model that is retrained, when it has the same labels.
+fn previous_scalings(base: &Base, labels: &[LabelCard]) -> BTreeMap<String, Scaling> {
+    let same = |task: &&TextTask| {
+        task.labels.len() == labels.len() && task.labels.iter().zip(labels).all(|(a, b)| a.id == b.id)
+    };
+    let tables = base.previous.as_ref().filter(same).map_or(&[][..], |task| task.weights.tables());
+    tables.iter().map(|table| (table.name.clone(), table.scaling())).collect()
+}
+
 fn source_of(document: &Document) -> &str {
     document.source.as_deref().unwrap_or("unnamed")
 }
 
-fn names(labels: &[LabelCard]) -> String {
+fn listed(labels: &[LabelCard]) -> String {
     let shown: Vec<&str> = labels.iter().take(20).map(|l| l.name.as_str()).collect();
     shown.join(", ")
 }
 
 fn usable(read: &Read, labels: &BTreeMap<String, u64>) -> Result<(), Failure> {
-    let error = match (read.documents, labels.first_key_value()) {
-        (0, _) | (_, None) => TrainError::EmptyCorpus,
-        (documents, Some((label, _))) if labels.len() == 1 => {
+    let error = match labels.first_key_value() {
+        None => TrainError::EmptyCorpus,
+        Some((label, &documents)) if labels.len() == 1 => {
             TrainError::SingleClass { label: label.clone(), documents }
         }
         _ => return Ok(()),
