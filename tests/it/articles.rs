@@ -1,13 +1,12 @@
 //! Ten articles in ten languages with planted noise, through the whole pipeline as the library offers it.
 
+use crate::support::{model, texts};
 use glotsift::classify::{Classification, Options, SpamVerdict, classify};
-use glotsift::cli::load::load_model;
 use glotsift::language::LanguageVerdict;
 use glotsift::model::Model;
 use glotsift::noise::NoiseKind;
 use glotsift::text::Article;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 struct Expected {
     language_code: String,
@@ -15,14 +14,6 @@ struct Expected {
     topics: Vec<String>,
     /// Kind and exact substring.
     noise: Vec<(String, String)>,
-}
-
-fn fixtures(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder);
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut texts: Vec<_> = entries.filter(|path| path.extension().is_some_and(|e| e == "txt")).collect();
-    texts.sort();
-    texts
 }
 
 fn expected(text: &Path) -> Expected {
@@ -39,10 +30,6 @@ fn expected(text: &Path) -> Expected {
     }
 }
 
-fn model() -> Arc<Model> {
-    load_model(None).unwrap()
-}
-
 fn classified(model: &Model, text: &str) -> Classification {
     classify(model, &Article { text, ..Article::default() }, &Options::default())
 }
@@ -51,11 +38,10 @@ fn classified(model: &Model, text: &str) -> Classification {
 #[track_caller]
 fn for_each_article(check: impl Fn(&str, &Expected, &Classification) -> Result<(), String>) {
     let model = model();
-    let texts = fixtures("articles");
+    let texts = texts("articles");
     assert_eq!(texts.len(), 10);
     let mut wrong = Vec::new();
-    for path in texts {
-        let text = std::fs::read_to_string(&path).unwrap();
+    for (path, text) in texts {
         let name = path.file_stem().unwrap().to_string_lossy();
         if let Err(problem) = check(&text, &expected(&path), &classified(&model, &text)) {
             wrong.push(format!("{name}: {problem}"));
@@ -145,10 +131,10 @@ fn an_articles_own_prose_is_left_alone() {
 #[test]
 fn spam_is_not_called_ham() {
     let model = model();
-    let texts = fixtures("spam");
+    let texts = texts("spam");
     assert_eq!(texts.len(), 3);
-    for path in texts {
-        let spam = classified(&model, &std::fs::read_to_string(&path).unwrap()).spam;
+    for (path, text) in texts {
+        let spam = classified(&model, &text).spam;
         assert_ne!(spam.verdict, SpamVerdict::Ham, "{}: {}", path.display(), spam.probability);
     }
 }

@@ -1,4 +1,4 @@
-use crate::support::{TestServer, article, model, request};
+use crate::support::{TestServer, article, cut, model, request};
 use glotsift::rpc::pb;
 use glotsift::rpc::{Limits, classify_to_response, to_json};
 use tonic::{Code, Request};
@@ -18,9 +18,14 @@ async fn one_article() {
     assert!(reply.text_bytes_used <= reply.text_bytes_total);
     assert!(!reply.truncated);
     let language = reply.language.unwrap();
-    assert!((0.0..=1.0).contains(&language.probability));
-    assert_eq!(language.script_code.len(), 4);
-    assert!(reply.spam.is_some() && reply.timings.is_some());
+    assert_eq!((language.language_code.as_str(), language.script_code.as_str()), ("eng", "Latn"));
+    assert_eq!(language.bcp47_tag, "en");
+    assert!(language.reliable && language.probability > 0.9);
+    assert_eq!(reply.topics.len(), 5);
+    assert!(reply.topics.iter().map(|t| t.probability).sum::<f64>() <= 1.0 + 1e-9);
+    assert_eq!(reply.spam.unwrap().verdict(), pb::SpamVerdict::Ham);
+    assert!(reply.timings.unwrap().total_micros > 0);
+    assert_eq!(reply.model_version, model().version());
 }
 
 #[tokio::test]
@@ -43,20 +48,11 @@ async fn spans_slice_the_text_in_every_unit() {
         let reply = client.classify_article(request).await.unwrap().into_inner();
         counts.push(reply.noise.len());
         for span in &reply.noise {
-            let (start, end) = (span.start as usize, span.end as usize);
-            let cut = match encoding {
-                pb::EncodingType::Utf16 => {
-                    let units: Vec<u16> = MIXED.encode_utf16().collect();
-                    String::from_utf16(&units[start..end]).unwrap()
-                }
-                pb::EncodingType::Utf32 => MIXED.chars().skip(start).take(end - start).collect(),
-                _ => MIXED[start..end].to_owned(),
-            };
-            assert_eq!(cut, span.text);
+            assert_eq!(cut(MIXED, encoding, span.start, span.end), span.text);
             assert_eq!(span.field(), pb::TextField::Text);
         }
     }
-    assert!(counts.iter().all(|n| *n == counts[0]));
+    assert_eq!(counts, [2; 3], "the Cyrillic words and the greeting");
 }
 
 #[tokio::test]
@@ -128,7 +124,9 @@ async fn server_info_tells_the_limits() {
     assert_eq!(limits.max_frame_bytes, 8 << 20);
     assert_eq!(limits.max_batch_items, 1000);
     assert_eq!(info.server_version, env!("CARGO_PKG_VERSION"));
-    assert_eq!(info.topic_labels.len(), model().topic_labels().len());
+    assert_eq!(info.topic_labels.len(), 17);
+    assert_eq!(info.languages.len(), 205);
+    assert!(info.languages.iter().all(|l| !l.name.is_empty() && l.bcp47_tag.len() >= 2));
 }
 
 #[tokio::test]

@@ -5,8 +5,14 @@
 
 mod support;
 
+// Ten articles with planted noise through the library: language, topic, spam, noise.
+mod articles;
+// `glotsift classify`: inputs, formats, exit codes.
+mod classify_cli;
 // The methods: ids, order, offsets, options, server info.
 mod classify_rpc;
+// `glotsift eval`: formats of data, exit codes.
+mod eval_cli;
 // grpc.health.v1 through start, running and drain.
 mod health;
 // Requests broken below the level of messages.
@@ -19,3 +25,7 @@ mod proto_lint;
 mod serve_cli;
 // A drain ends, whatever clients hold open.
 mod shutdown;
+// `glotsift train`: one's own labels, from a table to a served bundle.
+mod train_cli;
+// The articles again, through the server: every method and every unit of offsets.
+mod wire_articles;

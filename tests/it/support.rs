@@ -7,6 +7,7 @@ use glotsift::rpc::pb::classifier_service_client::ClassifierServiceClient;
 use glotsift::rpc::server::{Drained, ServeConfig, ServeError, serve};
 use http_body_util::{BodyExt, Full};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -76,10 +77,22 @@ impl TestServer {
     }
 }
 
-/// The built-in model where it loads; whether it does is the business of its own test and of the binary's.
-/// The wire must behave on any model.
+/// The model the bare binary serves.
 pub(crate) fn model() -> Arc<Model> {
-    std::panic::catch_unwind(Model::built_in).unwrap_or_default()
+    Model::built_in()
+}
+
+/// A file of tests/fixtures.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// The text files of a folder of tests/fixtures, in order: path and text.
+pub(crate) fn texts(folder: &str) -> Vec<(PathBuf, String)> {
+    let entries = std::fs::read_dir(fixture(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = entries.filter(|path| path.extension().is_some_and(|e| e == "txt")).collect();
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
 }
 
 pub(crate) async fn channel(address: SocketAddr) -> Channel {
@@ -100,6 +113,20 @@ pub(crate) fn article(id: &str, text: &str) -> pb::Article {
 
 pub(crate) fn request(id: &str, text: &str) -> pb::ClassifyArticleRequest {
     pb::ClassifyArticleRequest { article: Some(article(id, text)), ..Default::default() }
+}
+
+/// What a reply's offsets mean in the unit they were asked for.
+#[track_caller]
+pub(crate) fn cut(text: &str, encoding: pb::EncodingType, start: u32, end: u32) -> String {
+    let (start, end) = (start as usize, end as usize);
+    match encoding {
+        pb::EncodingType::Utf16 => {
+            let units: Vec<u16> = text.encode_utf16().collect();
+            String::from_utf16(&units[start..end]).unwrap()
+        }
+        pb::EncodingType::Utf32 => text.chars().skip(start).take(end - start).collect(),
+        _ => text[start..end].to_owned(),
+    }
 }
 
 /// Every error says in an `ErrorInfo` who speaks and why.
