@@ -40,6 +40,9 @@ pub struct TrainArgs {
     /// Only rows whose source has one of these classes in --sources
     #[arg(long, value_delimiter = ',', value_name = "CLASS,...", requires = "sources")]
     pub classes: Vec<String>,
+    /// Sources to leave out
+    #[arg(long, value_delimiter = ',', value_name = "SOURCE,...")]
+    pub leave_out: Vec<String>,
     /// Files, folders or - whose texts are all ham (with --task spam): real articles, say
     #[arg(long, value_name = "FILE")]
     pub ham: Vec<PathBuf>,

@@ -20,6 +20,8 @@ pub struct Recipe {
     /// Bytes a table may take, this many times `documents^(2/3)`, spent on the features most useful for
     /// their size; 0 for no bound.
     pub bytes: f64,
+    /// A table in which some label has fewer documents leaves its documents to the pooled table.
+    pub min_label_documents: u64,
 }
 
 /// Fits one table on the cells that `take` accepts.

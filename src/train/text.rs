@@ -8,6 +8,7 @@ use crate::bayes::ranking;
 use crate::bayes::weights::{Weights, WeightsError};
 use crate::evaluate::{Evaluation, Outcome};
 use crate::features::{FeatureSpec, Scratch};
+use crate::model::task::POOLED;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -71,6 +72,13 @@ pub fn fit_all(
     }
     let mut inputs = Vec::with_capacity(counts.tables.len());
     for (name, table) in &mut counts.tables {
+        let mut documents: BTreeMap<u16, u64> = BTreeMap::new();
+        for (cell, n) in table.cells.iter().zip(&table.documents) {
+            *documents.entry(cell.label).or_default() += n;
+        }
+        if name != POOLED && documents.values().any(|n| *n < recipe.min_label_documents) {
+            continue;
+        }
         let input = fit_table(name, table, n_labels, recipe, |cell| held_back || !cell.held_back)?;
         // A table that saw one label only would answer it whatever the text.
         let labels = input.bias.iter().filter(|b| **b != f32::NEG_INFINITY).count();

@@ -13,6 +13,8 @@ use tempfile::NamedTempFile;
 
 /// Documents handed on at a time.
 const BATCH: usize = 4096;
+/// The class of documents of `--ham`: ordinary text, not messages somebody judged.
+pub const BACKGROUND: &str = "background";
 const SHOWN_SKIPS: usize = 5;
 
 /// What `--sources` says of a source.
@@ -29,6 +31,7 @@ pub struct Corpus {
     options: ReadOptions,
     sources: BTreeMap<String, SourceInfo>,
     classes: Vec<String>,
+    leave_out: Vec<String>,
     strict: bool,
     /// Standard input, kept for the second reading.
     _spool: Option<NamedTempFile>,
@@ -40,7 +43,7 @@ pub struct Read {
     pub documents: u64,
     /// Rows that could not be used, by reason.
     pub skipped: BTreeMap<String, u64>,
-    /// Rows of sources whose class was not asked for.
+    /// Rows of sources whose class was not asked for, or that were left out by name.
     pub left_out: u64,
 }
 
@@ -95,6 +98,7 @@ impl Corpus {
             },
             sources,
             classes: args.classes.clone(),
+            leave_out: args.leave_out.clone(),
             strict: args.strict,
             _spool: spool,
         })
@@ -127,8 +131,9 @@ impl Corpus {
                 };
                 if *ham {
                     document.label = Some("ham".to_string());
+                    document.class = Some(BACKGROUND.to_string());
                 }
-                if !self.classes.is_empty() && !self.takes(document.source.as_deref()) {
+                if !self.takes(document.source.as_deref()) {
                     read.left_out += 1;
                     continue;
                 }
@@ -175,10 +180,9 @@ impl Corpus {
     }
 
     fn takes(&self, source: Option<&str>) -> bool {
-        source
-            .and_then(|name| self.sources.get(name))
-            .and_then(|info| info.class.as_ref())
-            .is_some_and(|class| self.classes.contains(class))
+        let class = source.and_then(|name| self.sources.get(name)).and_then(|info| info.class.as_ref());
+        (self.classes.is_empty() || class.is_some_and(|class| self.classes.contains(class)))
+            && !source.is_some_and(|name| self.leave_out.iter().any(|out| out == name))
     }
 
     /// The card's list of sources.

@@ -50,6 +50,7 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
         balance: args.balance.unwrap_or(1.0),
         smallest_cell: 1.0,
         bytes: args.bytes.unwrap_or(2000.0),
+        min_label_documents: 1,
     };
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     let mut sources: BTreeMap<String, u64> = BTreeMap::new();
