@@ -13,6 +13,8 @@ BEGIN, END = "<!-- scores:begin -->", "<!-- scores:end -->"
 # Sources whose licences keep them out of training: for the model they are publishers it never met.
 UNSEEN = ("ag_news", "bbc-2225")
 SENTENCES = "sib-200"
+# Calls greetings and quotations spam: left out of training and of the gates, shown apart.
+MISLABELLED = ("exais_sms",)
 
 # What the shipped model must reach: (key, bound, whether the bound is the least or the most).
 GATES = [
@@ -71,16 +73,18 @@ class Tally:
 
 
 def spam(data, usable, stage):
-    """Messages of every language apart, and real news, which is ham in all of them."""
-    languages, overall = {}, Tally()
+    """Messages by language of the sources in the gates, the other sources one by one, and real news, which is ham."""
+    shards, apart = {}, {}
     for path in sorted((data / "spam/test").glob("*.jsonl.gz")):
-        kept = [row for row in rows(path) if row["source"] in usable]
-        if not kept:
-            continue
-        file = stage / f"spam-{path.name.split('.')[0]}.jsonl"
-        file.write_text("".join(json.dumps(row) + "\n" for row in kept), "utf-8")
-        scores = evaluate("spam", file)
-        languages[path.name.split(".")[0]] = scores
+        for row in rows(path):
+            if row["source"] in usable and row["source"] not in MISLABELLED:
+                shards.setdefault(path.name.split(".")[0], []).append(row)
+            else:
+                apart.setdefault(row["source"], []).append(row)
+    languages = {code: spam_scores(stage, kept) for code, kept in sorted(shards.items())}
+    others = {source: spam_scores(stage, kept) for source, kept in sorted(apart.items())}
+    overall = Tally()
+    for scores in languages.values():
         overall.add(scores)
     news = stage / "news.jsonl"
     with news.open("w", encoding="utf-8") as out:
@@ -88,7 +92,13 @@ def spam(data, usable, stage):
             for row in rows(path):
                 if row["source"] in usable and row["source"] != SENTENCES:
                     out.write(json.dumps({"text": row["text"], "label": "ham", "lang": row["lang"]}) + "\n")
-    return languages, overall, evaluate("spam", news)
+    return languages, overall, others, evaluate("spam", news)
+
+
+def spam_scores(stage, kept):
+    file = stage / "spam.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in kept), "utf-8")
+    return evaluate("spam", file)
 
 
 def measure(data):
@@ -99,7 +109,7 @@ def measure(data):
     news = [group for name, group in groups.items() if name in usable and name != SENTENCES]
     unseen = {name: group for name, group in groups.items() if name in manifest and name not in usable}
     with tempfile.TemporaryDirectory() as stage:
-        languages, messages, real_news = spam(data, usable, pathlib.Path(stage))
+        languages, messages, others, real_news = spam(data, usable, pathlib.Path(stage))
     language = evaluate("language", data / "language/flores/test.jsonl.gz")
     noise = evaluate("noise", data / "noise/public.jsonl.gz")
     figures = {
@@ -113,7 +123,7 @@ def measure(data):
         "noise_f1": noise["f1"],
         "false_alarm_clean": noise["false_alarm_clean"],
     }
-    text = render(figures, topic, news, unseen, languages, messages, real_news, language, noise)
+    text = render(figures, topic, news, unseen, languages, messages, others, real_news, language, noise)
     return figures, text
 
 
@@ -121,7 +131,7 @@ def share(value):
     return "–" if value is None else f"{value:.3f}"
 
 
-def render(figures, topic, news, unseen, languages, messages, real_news, language, noise):
+def render(figures, topic, news, unseen, languages, messages, others, real_news, language, noise):
     n_sentences = topic["groups"][SENTENCES]["n"]
     lines = [
         f"Model `{topic['model_version']}`. Every text is classified as served: the language is detected, not given.",
@@ -144,7 +154,7 @@ def render(figures, topic, news, unseen, languages, messages, real_news, languag
         f"{share(topic['ece'])}; decided on {share(topic['coverage'])}, and of those right on "
         f"{share(topic['accuracy_covered'])}.",
         "",
-        "**Spam** (messages, mail and comments of the sources trained on; UNSURE counts as wrong for both)",
+        "**Spam** (messages, mail and comments of the sources trained on; by verdict: UNSURE counts as wrong for both)",
         "",
         "| language | ham | spam | ham recall | spam recall | unsure |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
@@ -154,6 +164,18 @@ def render(figures, topic, news, unseen, languages, messages, real_news, languag
         tally.add(scores)
         lines.append(spam_row(code, tally))
     lines.append(spam_row("all", messages))
+    lines += [
+        "",
+        "Not in the gates, and left out by `scripts/train-default.sh`: `exais_sms`, whose labels call greetings spam, "
+        "and sources whose licences do not allow training.",
+        "",
+        "| source | ham | spam | ham recall | spam recall | unsure |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for source, scores in others.items():
+        tally = Tally()
+        tally.add(scores)
+        lines.append(spam_row(source, tally))
     lines += [
         "",
         f"Real news as ham, {real_news['n']:,} documents: ham recall {share(real_news['ham_recall'])}, "

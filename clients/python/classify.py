@@ -44,7 +44,9 @@ def main():
     with grpc.insecure_channel(args.address) as channel:
         stub = classifier_pb2_grpc.ClassifierServiceStub(channel)
         try:
-            for reply in stub.StreamClassifyArticles(requests(args.files), timeout=60):
+            for reply in stub.StreamClassifyArticles(
+                requests(args.files), timeout=60, wait_for_ready=True
+            ):
                 if reply.WhichOneof("result") == "error":
                     failed = True
                     print(f"{reply.request_id}: {reply.error.reason}: {reply.error.message}", file=sys.stderr)

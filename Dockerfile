@@ -1,0 +1,16 @@
+# Needs nothing but the source tree: the model is in models/default and is compiled into the binary.
+FROM rust:1-slim-trixie AS build
+WORKDIR /src
+COPY . .
+RUN cargo build --release --locked && strip target/release/glotsift
+
+FROM debian:trixie-slim
+RUN useradd --system --no-create-home --uid 10001 glotsift
+COPY --from=build /src/target/release/glotsift /usr/local/bin/glotsift
+USER 10001
+# No authentication: publish the port to trusted networks only.
+ENV GLOTSIFT_LISTEN=0.0.0.0:50051 GLOTSIFT_LOG_FORMAT=json
+EXPOSE 50051
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/local/bin/glotsift"]
+CMD ["serve"]
