@@ -365,7 +365,7 @@ mod tests {
         // " ab ": a-boundary, the letters and their n-grams up to three; then the words and the bigram.
         let found = pieces("ab c");
         assert!(found.contains(&"ab"));
-        assert!(!found.iter().any(|p| *p == "b c"));
+        assert!(!found.contains(&"b c"));
         assert_eq!(found.iter().filter(|p| **p == "ab c").count(), 0, "one letter is no word");
         assert!(pieces("ab cd").contains(&"ab cd"), "the bigram");
     }
