@@ -20,6 +20,7 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, once")]
 enum Command {
     /// Serve over gRPC, on the built-in model unless told otherwise
     Serve(serve::ServeArgs),

@@ -16,14 +16,15 @@ impl Language {
     /// Accepts ISO 639-3, a macrolanguage code (`zho`, `ara`) or a BCP 47 tag (`en`, `zh-Hant`, `pt-BR`).
     pub fn parse(code: &str) -> Option<Self> {
         let primary = code.split(['-', '_']).next().unwrap_or("").to_ascii_lowercase();
-        let find = |f: &dyn Fn(&(&str, &str, &str, &str)) -> bool| table::LANGUAGES.iter().position(f);
-        find(&|row| row.0 == primary)
-            .or_else(|| find(&|row| row.2 == primary))
+        let rows = || table::LANGUAGES.iter();
+        rows()
+            .position(|row| row.0 == primary)
+            .or_else(|| rows().position(|row| row.2 == primary))
             .or_else(|| match primary.as_str() {
                 "ara" => Self::parse("arb").map(|l| l.0 as usize),
                 "zho" => Self::parse("cmn").map(|l| l.0 as usize),
                 "aze" => Self::parse("azj").map(|l| l.0 as usize),
-                _ => find(&|row| row.1 == primary),
+                _ => rows().position(|row| row.1 == primary),
             })
             .map(|i| Self(i as u16))
     }

@@ -12,5 +12,5 @@ pub mod text;
 pub fn is_held_back(text: &str) -> bool {
     let key: String =
         text.chars().filter(|c| c.is_alphabetic()).take(60).flat_map(char::to_lowercase).collect();
-    xxhash_rust::xxh3::xxh3_64(key.as_bytes()) % 10 == 0
+    xxhash_rust::xxh3::xxh3_64(key.as_bytes()).is_multiple_of(10)
 }

@@ -193,7 +193,7 @@ impl Weights {
         if !tables.is_sorted_by(|a, b| a.name < b.name) {
             return shape("tables are not in order of their names".into());
         }
-        if starts.len() < 4 || starts.len() % 4 != 0 {
+        if starts.len() < 4 || !starts.len().is_multiple_of(4) {
             return shape(format!("{} bytes of bucket starts", starts.len()));
         }
         let n_buckets = starts.len() / 4 - 1;

@@ -129,9 +129,8 @@ impl Interrupt {
 
 pub fn run(args: TrainArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::on_ctrl_c();
-    if !(args.add_to.is_empty() && args.save_counts.is_none())
-        && !matches!(args.task, TrainTask::Topic | TrainTask::Spam)
-    {
+    let keeps_counts = !args.add_to.is_empty() || args.save_counts.is_some();
+    if keeps_counts && !matches!(args.task, TrainTask::Topic | TrainTask::Spam) {
         let problem = format!("counts are kept for topic and spam, not for {}", args.task.name());
         return Err(Failure::Usage(anyhow::anyhow!(problem)));
     }

@@ -271,7 +271,7 @@ fn sample(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let window = |from: usize| -> &str {
-        let from = text.ceil_char_boundary(from);
+        let from = (from..text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());
         // Start after a space when one is near, so that no word is cut.
         let rest = &text[from..];
         let skip = if from == 0 {

