@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod support;
+mod tiny;
 
 // Ten articles with planted noise through the library: language, topic, spam, noise.
 mod articles;
@@ -19,6 +20,8 @@ mod health;
 mod hostile;
 // What is refused, with which code and details.
 mod limits;
+// Broken, foreign and hostile bundles; `glotsift model`.
+mod models;
 // The proto follows the lint rules and does not change unseen.
 mod proto_lint;
 // `glotsift serve`: settings, exit codes, signals.
