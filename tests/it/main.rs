@@ -8,6 +8,8 @@ mod tiny;
 
 // Ten articles with planted noise through the library: language, topic, spam, noise.
 mod articles;
+// The same characters in another encoding: the same answer.
+mod canonical;
 // `glotsift classify`: inputs, formats, exit codes.
 mod classify_cli;
 // The methods: ids, order, offsets, options, server info.
@@ -28,6 +30,8 @@ mod proto_lint;
 mod serve_cli;
 // A drain ends, whatever clients hold open.
 mod shutdown;
+// Text no author would write.
+mod torture;
 // `glotsift train`: one's own labels, from a table to a served bundle.
 mod train_cli;
 // The articles again, through the server: every method and every unit of offsets.
