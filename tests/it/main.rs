@@ -22,6 +22,8 @@ mod health;
 mod hostile;
 // What is refused, with which code and details.
 mod limits;
+// Two languages in one text; where whatlang decides.
+mod mixed;
 // Broken, foreign and hostile bundles; `glotsift model`.
 mod models;
 // The proto follows the lint rules and does not change unseen.
