@@ -4,6 +4,7 @@ pub mod classify;
 pub mod columns;
 pub mod eval;
 pub mod load;
+pub mod model;
 pub mod render;
 pub mod serve;
 pub mod train;
@@ -30,6 +31,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Train one task on labelled data and write a bundle
     Train(train::TrainArgs),
+    /// Show what is in a bundle, or check that it is whole
+    Model(model::ModelArgs),
 }
 
 /// Why a subcommand did not succeed; the variant decides the exit code.
@@ -54,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Classify(args) => classify::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Train(args) => train::run(args),
+        Command::Model(args) => model::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -49,9 +49,8 @@ impl Model {
     pub fn from_parts(bundle: &Bundle) -> Result<Self, ModelFormatError> {
         let manifest = &bundle.manifest;
         let has = |task: &str| manifest.tasks.contains_key(task);
-        let digest = blake3::hash(&manifest.to_bytes()).to_hex();
         let mut model = Self {
-            version: format!("{}@{}", manifest.name, &digest.as_str()[..12]),
+            version: manifest.version(),
             topic: has("topic").then(|| text_task(bundle, "topic")).transpose()?,
             spam: has("spam").then(|| text_task(bundle, "spam")).transpose()?,
             language: has("language").then(|| detector(bundle)).transpose()?,

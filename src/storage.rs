@@ -28,12 +28,17 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Stor
     move |source| StorageError::Io { action, path, source }
 }
 
+/// Reads the card of a bundle alone.
+pub fn read_manifest(folder: &Path) -> Result<Manifest, StorageError> {
+    let bytes = read_file(&folder.join(MANIFEST))?;
+    let format = |source| StorageError::Format { path: folder.to_owned(), source };
+    Manifest::parse(&bytes).map_err(format)
+}
+
 /// Reads the files of a bundle; [`Model::from_bundle`] checks what is in them.
 pub fn read_bundle(folder: &Path) -> Result<Bundle, StorageError> {
     let path = folder.join(MANIFEST);
-    let bytes = read_file(&path)?;
-    let format = |source| StorageError::Format { path: folder.to_owned(), source };
-    let manifest = Manifest::parse(&bytes).map_err(format)?;
+    let manifest = read_manifest(folder)?;
     let mut files = BTreeMap::new();
     for card in manifest.tasks.values() {
         // A manifest must not make us read outside its folder.
@@ -47,7 +52,13 @@ pub fn read_bundle(folder: &Path) -> Result<Bundle, StorageError> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, StorageError> {
-    let length = fs::metadata(path).map_err(io_error("read", path))?.len();
+    let metadata = fs::symlink_metadata(path).map_err(io_error("read", path))?;
+    // A link could lead out of the bundle, and a device or pipe might never end.
+    if !metadata.is_file() {
+        let problem = "not a plain file".to_string();
+        return Err(StorageError::Refused { path: path.to_owned(), problem });
+    }
+    let length = metadata.len();
     if length > MAX_FILE_BYTES {
         let problem = format!("{length} bytes, at most {MAX_FILE_BYTES} are read");
         return Err(StorageError::Refused { path: path.to_owned(), problem });

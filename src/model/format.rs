@@ -57,6 +57,12 @@ impl Manifest {
         bytes.push(b'\n');
         bytes
     }
+
+    /// `name@digest`: the manifest holds every file's hash, so its own stands for the whole bundle.
+    pub fn version(&self) -> String {
+        let digest = blake3::hash(&self.to_bytes()).to_hex();
+        format!("{}@{}", self.name, &digest.as_str()[..12])
+    }
 }
 
 /// Checks a task file's size, hash and pipeline against its card.

@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod support;
+mod tiny;
 
 // Ten articles with planted noise through the library: language, topic, spam, noise.
 mod articles;
+// The same characters in another encoding: the same answer.
+mod canonical;
 // `glotsift classify`: inputs, formats, exit codes.
 mod classify_cli;
 // The methods: ids, order, offsets, options, server info.
@@ -19,12 +22,18 @@ mod health;
 mod hostile;
 // What is refused, with which code and details.
 mod limits;
+// Two languages in one text; where whatlang decides.
+mod mixed;
+// Broken, foreign and hostile bundles; `glotsift model`.
+mod models;
 // The proto follows the lint rules and does not change unseen.
 mod proto_lint;
 // `glotsift serve`: settings, exit codes, signals.
 mod serve_cli;
 // A drain ends, whatever clients hold open.
 mod shutdown;
+// Text no author would write.
+mod torture;
 // `glotsift train`: one's own labels, from a table to a served bundle.
 mod train_cli;
 // The articles again, through the server: every method and every unit of offsets.
