@@ -19,6 +19,8 @@ const FAMILIAR: f64 = 0.25;
 const SURE: f64 = 0.98;
 /// Odds whatlang's full confidence is worth, found on held-back words and sentences.
 const WHATLANG_ODDS: f64 = 12.0;
+/// What being the standard language of a confusable group is worth.
+const STANDARD_ODDS: f64 = 2.0;
 const HINT_ODDS: f64 = 8.0;
 const ALLOWED_ODDS: f64 = 50.0;
 /// An answer is reliable from this probability on.
@@ -167,10 +169,16 @@ impl Detector {
                 order.iter().filter(|&&j| self.labels[j].0.folded() == folded).map(|&j| p[j]).sum()
             })
             .collect();
+        // Between close relatives the standard language has the benefit of the doubt: it is what most
+        // articles are written in.
+        let standard = |i: usize| {
+            let language = self.labels[i].0;
+            if Language::parse(language.folded()) == Some(language) { STANDARD_ODDS } else { 1.0 }
+        };
         let mut ranked: Vec<(usize, f64, f64)> =
-            order.drain(..).zip(group).map(|(i, group)| (i, group, p[i])).collect();
+            order.drain(..).zip(group).map(|(i, group)| (i, group, p[i] * standard(i))).collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.2.total_cmp(&a.2)).then(a.0.cmp(&b.0)));
-        ranked.into_iter().map(|(i, _, own)| (i, own)).collect()
+        ranked.into_iter().map(|(i, _, _)| (i, p[i])).collect()
     }
 
     /// What a whole text is written in.
