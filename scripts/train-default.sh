@@ -23,6 +23,7 @@ sources=(--sources "$data/manifest.json" --classes open,unknown)
 "$glotsift" train --task boilerplate --base none --name default --out "$stage/1" "$data/boilerplate/boilerplate.jsonl.gz"
 # 205 language and script pairs.
 "$glotsift" train --task language --base "$stage/1" --name default --out "$stage/2" \
+    --sources "$data/manifest.json" --source-name sib-200 \
     "$data/language/flores/train.jsonl.gz"
 # Seventeen IPTC topics, one table per language.
 "$glotsift" train --task topic --labels iptc --base "$stage/2" --name default --out "$stage/3" \

@@ -40,6 +40,9 @@ pub struct TrainArgs {
     /// Only rows whose source has one of these classes in --sources
     #[arg(long, value_delimiter = ',', value_name = "CLASS,...", requires = "sources")]
     pub classes: Vec<String>,
+    /// Source of every row that has none of its own, for balance and for the card
+    #[arg(long, default_value = "unnamed", value_name = "NAME")]
+    pub source_name: String,
     /// Sources to leave out
     #[arg(long, value_delimiter = ',', value_name = "SOURCE,...")]
     pub leave_out: Vec<String>,

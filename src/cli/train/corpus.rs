@@ -32,6 +32,7 @@ pub struct Corpus {
     sources: BTreeMap<String, SourceInfo>,
     classes: Vec<String>,
     leave_out: Vec<String>,
+    source_name: String,
     strict: bool,
     /// Standard input, kept for the second reading.
     _spool: Option<NamedTempFile>,
@@ -99,6 +100,7 @@ impl Corpus {
             sources,
             classes: args.classes.clone(),
             leave_out: args.leave_out.clone(),
+            source_name: args.source_name.clone(),
             strict: args.strict,
             _spool: spool,
         })
@@ -129,6 +131,7 @@ impl Corpus {
                         continue;
                     }
                 };
+                document.source.get_or_insert_with(|| self.source_name.clone());
                 if *ham {
                     document.label = Some("ham".to_string());
                     document.class = Some(BACKGROUND.to_string());

@@ -57,7 +57,7 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     let check = |document: &Document| match pair(document) {
         Some(pair) => {
             *seen.entry(pair).or_default() += 1;
-            *sources.entry(document.source.clone().unwrap_or_else(|| "unnamed".into())).or_default() += 1;
+            *sources.entry(document.source.clone().unwrap_or_default()).or_default() += 1;
             None
         }
         None => Some(format!(

@@ -284,7 +284,7 @@ fn previous_scalings(base: &Base, labels: &[LabelCard]) -> BTreeMap<String, Scal
 }
 
 fn source_of(document: &Document) -> &str {
-    document.source.as_deref().unwrap_or("unnamed")
+    document.source.as_deref().unwrap_or_default()
 }
 
 fn listed(labels: &[LabelCard]) -> String {
