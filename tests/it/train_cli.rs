@@ -2,6 +2,9 @@ use crate::support::fixture;
 use std::path::Path;
 use std::process::{Command, Output};
 
+const MANIFEST: &str = "manifest.json";
+const TOPIC: &str = "topic.safetensors";
+
 fn glotsift(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_glotsift")).args(args).output().unwrap()
 }
@@ -90,4 +93,128 @@ fn data_that_cannot_train_is_exit_1_and_writes_nothing() {
     let output = glotsift(&args);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!out.exists());
+}
+
+/// Trains on `data` with more arguments, and returns the files of the bundle, by name.
+#[track_caller]
+fn trained(dir: &Path, name: &str, more: &[&str], threads: &str) -> Vec<(String, Vec<u8>)> {
+    let out = dir.join(name);
+    let args = ["train", "--task", "topic", "--name", "own", "--out", out.to_str().unwrap()];
+    let output = Command::new(env!("CARGO_BIN_EXE_glotsift"))
+        .args(args)
+        .args(more)
+        .env("RAYON_NUM_THREADS", threads)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{name}: {stderr}");
+    // linfa's fit prints every weight it finds; none of it may reach a user
+    assert!(!stderr.lines().any(|line| line.trim_start().starts_with('[')), "{name}: {stderr}");
+    let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        // the other tasks are the base's, and large
+        .filter(|path| [MANIFEST, TOPIC].iter().any(|name| path.ends_with(name)))
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    assert!(files.len() == 2);
+    files
+}
+
+fn header_and_rows() -> (String, Vec<String>) {
+    let table = std::fs::read_to_string(fixture("own_labels.csv")).unwrap();
+    let mut lines = table.lines().map(str::to_owned);
+    (lines.next().unwrap(), lines.collect())
+}
+
+fn write_csv(path: &Path, header: &str, rows: &[String]) -> String {
+    std::fs::write(path, format!("{header}\n{}\n", rows.join("\n"))).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn neither_order_nor_threads_change_a_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let (header, mut rows) = header_and_rows();
+    let straight = write_csv(&dir.path().join("straight.csv"), &header, &rows);
+    rows.reverse();
+    rows.rotate_left(17);
+    let shuffled = write_csv(&dir.path().join("shuffled.csv"), &header, &rows);
+    let expected = trained(dir.path(), "a", &[&straight], "1");
+    assert!(trained(dir.path(), "b", &[&straight], "2") == expected, "two threads");
+    assert!(trained(dir.path(), "c", &[&shuffled], "2") == expected, "another order");
+}
+
+#[test]
+fn counts_are_added_to_and_forgotten_exactly() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (header, rows) = header_and_rows();
+    // every other row, so that both parts have every label
+    let part = |odd: usize| rows.iter().skip(odd).step_by(2).cloned().collect::<Vec<_>>();
+    // a file's name is its source, so all have the same
+    let table = |folder: &str, rows: &[String]| {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+        write_csv(&dir.path().join(folder).join("rows.csv"), &header, rows)
+    };
+    let all = table("all", &rows);
+    let first = table("first", &part(0));
+    let second = table("second", &part(1));
+    let (counts_all, counts_first, counts_second) = (path("all.zst"), path("first.zst"), path("second.zst"));
+
+    trained(dir.path(), "whole", &["--save-counts", &counts_all, &all], "2");
+    trained(dir.path(), "half", &["--save-counts", &counts_first, &first], "2");
+    trained(dir.path(), "other", &["--save-counts", &counts_second, &second], "2");
+    // The counts and not the bundles: calibrating needs the held-back texts themselves, which counts lack.
+    let again = path("again.zst");
+    let counts = |path: &str| std::fs::read(path).unwrap();
+    let same = |name: &str, more: &[&str], expected: &str| {
+        trained(dir.path(), name, &[more, &["--save-counts", &again]].concat(), "2");
+        assert!(counts(&again) == counts(expected), "{name}");
+    };
+    same("added", &["--add-to", &counts_first, &second], &counts_all);
+    same("merged", &["--add-to", &counts_second, "--add-to", &counts_first], &counts_all);
+    same("forgotten", &["--add-to", &counts_all, "--forget", &second], &counts_first);
+}
+
+/// What each fault says, and with which status.
+#[test]
+fn faults_in_the_data_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (header, mut rows) = header_and_rows();
+    rows.push("Where is my parcel,teleportation".to_owned());
+    let unknown = write_csv(&dir.path().join("unknown.csv"), &header, &rows);
+    rows.insert(1, "a text without a label,".to_owned());
+    let unlabelled = write_csv(&dir.path().join("unlabelled.csv"), &header, &rows);
+    let one_class: Vec<String> = (0..9).map(|i| format!("invoice number {i} is wrong,billing")).collect();
+    let one_class = write_csv(&dir.path().join("one.csv"), &header, &one_class);
+    let packed = dir.path().join("cut.jsonl.gz");
+    // the head of a gzip stream, and then nothing
+    std::fs::write(&packed, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]).unwrap();
+    let packed = packed.to_str().unwrap();
+    let labels = "account,billing,returns,shipping";
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["--strict", "--labels", labels, &unknown],
+            "unknown label \"teleportation\": expected one of account, billing, returns, shipping",
+        ),
+        (&["--strict", &unlabelled], "unlabelled.csv:3"),
+        (&[&one_class], "all 9 documents have the label \"billing\": at least two labels are needed"),
+        (&["no/such/data.csv"], "no/such/data.csv"),
+        (&[packed], "cut.jsonl.gz"),
+    ];
+    let out = dir.path().join("none");
+    let mut wrong = Vec::new();
+    for (more, said) in cases {
+        let args = ["train", "--task", "topic", "--out", out.to_str().unwrap()];
+        let output = glotsift(&[&args[..], more].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let code = output.status.code();
+        if !(matches!(code, Some(1 | 2)) && stderr.contains(said)) {
+            wrong.push(format!("{more:?}: {code:?}, no {said:?} in {stderr}"));
+        }
+        assert!(!out.exists(), "{more:?}");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
