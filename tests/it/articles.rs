@@ -142,20 +142,9 @@ fn an_articles_own_prose_is_left_alone() {
 #[test]
 fn spam_is_not_called_ham_where_spam_was_trained_on() {
     let model = model();
-    let texts = texts("spam");
-    assert_eq!(texts.len(), 3);
-    let mut judged = 0;
-    for (path, text) in texts {
+    // Spanish has no spam corpus: what the model makes of the prize is a known weakness, not a promise.
+    for (path, text) in texts("spam").into_iter().filter(|(path, _)| !path.ends_with("spanish_prize.txt")) {
         let said = classified(&model, &text);
-        let LanguageVerdict::Known(language) = said.language.verdict else {
-            panic!("{}: {:?}", path.display(), said.language);
-        };
-        // a language without spam of its own has the common table alone, which is known to miss much
-        let task = model.spam().unwrap();
-        if task.weights.table(language.folded()).is_some() {
-            assert_ne!(said.spam.verdict, SpamVerdict::Ham, "{}: {}", path.display(), said.spam.probability);
-            judged += 1;
-        }
+        assert_eq!(said.spam.verdict, SpamVerdict::Spam, "{}: {}", path.display(), said.spam.probability);
     }
-    assert!(judged >= 2, "English and Russian have tables of their own");
 }
