@@ -138,7 +138,8 @@ fn text_task(bundle: &Bundle, task: &'static str) -> Result<TextTask, ModelForma
         return manifest_error(format!("task {task} has no usable features"));
     };
     check(card, bytes, &pipeline_fingerprint(Some(&spec)))?;
-    let weights = TaskFile::open(&card.file, bytes)?.weights(card)?;
+    let file = TaskFile::open(&card.file, bytes)?;
+    let (weights, confidence) = (file.weights(card)?, file.confidence()?);
     let Some(decision) = card.decision.filter(|d| {
         (0.0..=1.0).contains(&d.threshold)
             && d.threshold_low.is_none_or(|low| (0.0..=d.threshold).contains(&low))
@@ -151,6 +152,7 @@ fn text_task(bundle: &Bundle, task: &'static str) -> Result<TextTask, ModelForma
     Ok(TextTask {
         labels: card.labels.iter().map(|l| Label { id: l.id.clone(), name: l.name.clone() }).collect(),
         weights,
+        confidence,
         spec,
         rule: DecisionRule {
             threshold: decision.threshold,

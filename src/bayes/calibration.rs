@@ -111,6 +111,105 @@ pub fn fit_scaling(held_back: &[HeldBack], weights: &[f64], prior: f64) -> Optio
     Some(scaling)
 }
 
+/// What the top probability is worth: a monotone map over held-back documents, straight between its points
+/// (isotonic regression, Zadrozny and Elkan 2002, on equal shares of the documents).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Confidence {
+    /// `(top probability said, share that was right)`, both ascending; none leaves everything as it is.
+    points: Vec<(f32, f32)>,
+}
+
+/// Shares the documents are divided into before the map is made monotone.
+const SHARES: usize = 40;
+/// Fewer documents than this in a share say too little.
+const SMALLEST_SHARE: usize = 25;
+/// No map says less or more than this.
+const CONFIDENCES: (f64, f64) = (0.02, 0.998);
+
+impl Confidence {
+    /// From pairs of a top probability and whether the top label was right, in any order.
+    pub fn fit(mut seen: Vec<(f64, bool)>) -> Self {
+        let shares = SHARES.min(seen.len() / SMALLEST_SHARE);
+        if shares < 2 {
+            return Self::default();
+        }
+        seen.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // Documents of which the same was said cannot be told apart: each was right as often as all of them.
+        let seen: Vec<(f64, f64)> = seen
+            .chunk_by(|a, b| a.0 == b.0)
+            .flat_map(|same| {
+                let right = same.iter().filter(|s| s.1).count() as f64 / same.len() as f64;
+                std::iter::repeat_n((same[0].0, right), same.len())
+            })
+            .collect();
+        // Blocks of (documents, sum of what was said, right), merged while a later one is right less often.
+        let mut blocks: Vec<(f64, f64, f64)> = Vec::new();
+        for share in 0..shares {
+            let part = &seen[share * seen.len() / shares..(share + 1) * seen.len() / shares];
+            let said: f64 = part.iter().map(|s| s.0).sum();
+            let right: f64 = part.iter().map(|s| s.1).sum();
+            let mut block = (part.len() as f64, said, right);
+            let merges =
+                |last: &mut (f64, f64, f64)| last.2 / last.0 >= block.2 / block.0 || last.1 / last.0 >= block.1 / block.0;
+            while let Some(last) = blocks.pop_if(merges) {
+                block = (block.0 + last.0, block.1 + last.1, block.2 + last.2);
+            }
+            blocks.push(block);
+        }
+        let points = blocks.iter().map(|(n, said, right)| ((said / n) as f32, (right / n) as f32)).collect();
+        Self { points }
+    }
+
+    /// `None` unless the points are probabilities and ascend.
+    pub fn from_points(points: Vec<(f32, f32)>) -> Option<Self> {
+        let probabilities = points.iter().all(|(a, b)| (0.0..=1.0).contains(a) && (0.0..=1.0).contains(b));
+        let ascending = points.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1);
+        (probabilities && ascending).then_some(Self { points })
+    }
+
+    pub fn points(&self) -> &[(f32, f32)] {
+        &self.points
+    }
+
+    /// What a top probability is worth.
+    pub fn of(&self, said: f64) -> f64 {
+        if self.points.is_empty() {
+            return said;
+        }
+        let point = |i: usize| match i.checked_sub(1) {
+            None => (0.0, 0.0),
+            Some(i) => self.points.get(i).map_or((1.0, 1.0), |p| (f64::from(p.0), f64::from(p.1))),
+        };
+        let after = self.points.partition_point(|p| f64::from(p.0) < said);
+        let (a, b) = (point(after), point(after + 1));
+        let share = if b.0 > a.0 { ((said - a.0) / (b.0 - a.0)).clamp(0.0, 1.0) } else { 0.0 };
+        (a.1 + (b.1 - a.1) * share).clamp(CONFIDENCES.0, CONFIDENCES.1)
+    }
+
+    /// Gives the best label the probability it is worth by raising all to one power, so that their order stays.
+    pub fn apply(&self, p: &mut [f64]) {
+        let top = p.iter().copied().fold(0.0, f64::max);
+        let present = p.iter().filter(|p| **p > 0.0).count();
+        if self.points.is_empty() || present < 2 || top <= 0.0 {
+            return;
+        }
+        let wanted = self.of(top);
+        let logs: Vec<f64> = p.iter().map(|p| (p / top).ln()).collect();
+        let share = |power: f64| 1.0 / logs.iter().map(|l| (l * power).exp()).sum::<f64>();
+        // The share of the best grows with the power, from equal shares on.
+        let (mut low, mut high) = (0.0_f64, 1.0_f64);
+        while share(high) < wanted && high < 64.0 {
+            (low, high) = (high, 2.0 * high);
+        }
+        for _ in 0..24 {
+            let middle = 0.5 * (low + high);
+            if share(middle) < wanted { low = middle } else { high = middle }
+        }
+        let best = share(high);
+        p.iter_mut().zip(&logs).for_each(|(p, l)| *p = (l * high).exp() * best);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +234,38 @@ mod tests {
         // Weighted alike, the labels are alike.
         let scaling = fit_scaling(&docs, &[1.0, 1.0, 1.0, 3.0], 0.0).expect("documents");
         assert!((scaling.offsets[1] - scaling.offsets[0]).abs() < 0.02, "{scaling:?}");
+    }
+
+    /// Said 0.6 and right 0.8 of the time, said 0.9 and right always.
+    fn confidence() -> Confidence {
+        let seen = (0..1000).map(|i| if i % 2 == 0 { (0.6, i % 10 != 0) } else { (0.9, true) });
+        Confidence::fit(seen.collect())
+    }
+
+    #[test]
+    fn a_top_probability_becomes_what_it_was_worth() {
+        let confidence = confidence();
+        assert!((confidence.of(0.6) - 0.8).abs() < 1e-6, "{confidence:?}");
+        assert!((confidence.of(0.75) - 0.9).abs() < 1e-6, "{confidence:?}");
+        let mut p = vec![0.1, 0.6, 0.3];
+        confidence.apply(&mut p);
+        assert!((p[1] - 0.8).abs() < 1e-4 && p[2] > p[0], "{p:?}");
+        assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        assert_eq!(Confidence::fit(vec![(0.5, true); 20]), Confidence::default());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_map_keeps_order_and_sum(scores in proptest::collection::vec(-50_f32..50.0, 1..20), known in proptest::collection::vec((0.0_f64..1.0, proptest::bool::ANY), 0..400)) {
+            let confidence = Confidence::fit(known);
+            proptest::prop_assert!(confidence.points().is_sorted_by(|a, b| a.0 <= b.0 && a.1 <= b.1));
+            let before = crate::bayes::softmax(&scores, 1.0);
+            let mut after = before.clone();
+            confidence.apply(&mut after);
+            proptest::prop_assert!((after.iter().sum::<f64>() - 1.0).abs() < 1e-6);
+            proptest::prop_assert!(after.iter().all(|p| (0.0..=1.0 + 1e-9).contains(p)));
+            let (a, b) = (crate::bayes::ranking(&before), crate::bayes::ranking(&after));
+            proptest::prop_assert!(before[a[0]] - before[b[0]] < 1e-9);
+        }
     }
 }

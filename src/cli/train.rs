@@ -5,6 +5,7 @@ mod corpus;
 mod kept;
 mod language;
 mod report;
+mod spool;
 mod text;
 
 use super::Failure;

@@ -1,7 +1,8 @@
 //! The files of a bundle: safetensors with fixed tensor names, checked before anything is believed.
 
 use super::manifest::{Manifest, SCHEMA, TaskCard};
-use crate::bayes::weights::{Table, Weights, WeightsError};
+use crate::bayes::calibration::Confidence;
+use crate::bayes::weights::{Codebooks, Table, Weights, WeightsError};
 use crate::features::{self, FeatureSpec};
 use bytes::Bytes;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -135,6 +136,19 @@ impl<'a> TaskFile<'a> {
             .collect())
     }
 
+    /// What the top probability is worth, for tasks on words; files may have none.
+    pub fn confidence(&self) -> Result<Confidence, ModelFormatError> {
+        if self.tensors.tensor(CONFIDENCE).is_err() {
+            return Ok(Confidence::default());
+        }
+        let values = self.f32s(CONFIDENCE)?;
+        let points = values.chunks_exact(2).map(|p| (p[0], p[1])).collect();
+        match Confidence::from_points(points) {
+            Some(confidence) => Ok(confidence),
+            None => self.wrong(format!("tensor {CONFIDENCE} is not ascending from 0 to 1")),
+        }
+    }
+
     /// The weights in this file, for a card's labels and tables.
     pub fn weights(&self, card: &TaskCard) -> Result<Weights, ModelFormatError> {
         let (n_labels, n_tables) = (card.labels.len(), card.tables.len());
@@ -174,8 +188,12 @@ impl<'a> TaskFile<'a> {
         }
         Weights::from_parts(
             n_labels,
-            self.f32s("narrow")?,
-            self.f32s("wide")?,
+            Codebooks {
+                narrow: self.f32s("narrow")?,
+                wide: self.f32s("wide")?,
+                // Files of the first releases have no masks and so no such tensor.
+                nibble: if self.tensors.tensor("nibble").is_ok() { self.f32s("nibble")? } else { Vec::new() },
+            },
             tables,
             self.raw("starts", Dtype::U32)?,
             self.raw("records", Dtype::U8)?,
@@ -183,6 +201,8 @@ impl<'a> TaskFile<'a> {
         .map_err(|source| ModelFormatError::Weights { file: self.file.to_string(), source })
     }
 }
+
+const CONFIDENCE: &str = "confidence";
 
 /// A tensor to write.
 pub struct TensorBytes {
@@ -247,7 +267,7 @@ pub fn weight_tensors(weights: &Weights) -> Vec<(String, TensorBytes)> {
     let temperature: Vec<f32> = tables.iter().map(|t| t.temperature).collect();
     let buckets: Vec<u32> = tables.iter().map(|t| t.n_buckets).collect();
     let documents: Vec<u64> = tables.iter().map(|t| t.documents).collect();
-    let (narrow, wide) = weights.codebooks();
+    let Codebooks { narrow, wide, nibble } = weights.codebooks();
     let (starts, records) = weights.parts();
     vec![
         ("bias".into(), TensorBytes::f32s(vec![tables.len(), weights.n_labels()], &bias)),
@@ -257,9 +277,16 @@ pub fn weight_tensors(weights: &Weights) -> Vec<(String, TensorBytes)> {
         ("documents".into(), TensorBytes::u64s(&documents)),
         ("narrow".into(), TensorBytes::f32s(vec![narrow.len()], narrow)),
         ("wide".into(), TensorBytes::f32s(vec![wide.len()], wide)),
+        ("nibble".into(), TensorBytes::f32s(vec![nibble.len()], nibble)),
         ("starts".into(), TensorBytes::raw(Dtype::U32, 4, starts)),
         ("records".into(), TensorBytes::raw(Dtype::U8, 1, records)),
     ]
+}
+
+/// The tensor [`TaskFile::confidence`] reads.
+pub fn confidence_tensor(confidence: &Confidence) -> (String, TensorBytes) {
+    let values: Vec<f32> = confidence.points().iter().flat_map(|p| [p.0, p.1]).collect();
+    (CONFIDENCE.to_string(), TensorBytes::f32s(vec![values.len() / 2, 2], &values))
 }
 
 /// The bytes of one task file.

@@ -1,5 +1,6 @@
 //! A task decided on the words of a text: topic, spam, or a user's own labels.
 
+use crate::bayes::calibration::Confidence;
 use crate::bayes::weights::Weights;
 use crate::features::{FeatureSpec, Place, Scratch};
 
@@ -28,6 +29,8 @@ pub struct DecisionRule {
 pub struct TextTask {
     pub labels: Vec<Label>,
     pub weights: Weights,
+    /// What the top probability is worth, whatever the table.
+    pub confidence: Confidence,
     pub spec: FeatureSpec,
     pub rule: DecisionRule,
 }
@@ -56,6 +59,7 @@ impl TextTask {
                 *mixed += p * weight / total;
             }
         }
+        self.confidence.apply(&mut mixed);
         mixed
     }
 

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 /// Triples kept before they are sorted and merged: 16 bytes each.
 const PENDING: usize = 16 << 20;
 
+/// The emphasis of a document that counts once.
+pub const EVEN: u32 = 64;
+
 /// What divides the documents of a table: counts can be left out or weighted by cell at fit time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cell {
@@ -48,6 +51,11 @@ impl TableCounts {
         self.documents.push(0);
         self.cell_index.insert(cell, index);
         index
+    }
+
+    /// The number of a cell that has documents.
+    pub fn cell_number(&self, cell: &Cell) -> Option<usize> {
+        self.cell_index.get(cell).map(|index| *index as usize)
     }
 
     /// Adds one document vector.
@@ -163,6 +171,12 @@ impl TableCounts {
     }
 }
 
+impl From<&Example> for Cell {
+    fn from(example: &Example) -> Self {
+        Self { source: example.source.clone(), label: example.label, held_back: example.held_back }
+    }
+}
+
 /// A document ready to be counted.
 #[derive(Clone, Debug)]
 pub struct Example {
@@ -187,17 +201,23 @@ impl Counts {
 
     /// Counts a batch, features on all cores.
     pub fn add(&mut self, batch: &[Example]) {
+        self.add_emphasized(batch, &[]);
+    }
+
+    /// Counts a batch, each document [`EVEN`]ths as much as its emphasis says; once where it says nothing.
+    pub fn add_emphasized(&mut self, batch: &[Example], emphasis: &[u32]) {
         let vectors: Vec<Vec<(u64, u32)>> = batch
             .par_iter()
-            .map_init(Scratch::default, |scratch, example| {
+            .enumerate()
+            .map_init(Scratch::default, |scratch, (i, example)| {
                 scratch.vectorize(&example.text, &self.spec);
-                scratch.vector.clone()
+                let emphasis = u64::from(emphasis.get(i).copied().unwrap_or(EVEN));
+                let weight = |weight: u32| (u64::from(weight) * emphasis / u64::from(EVEN)) as u32;
+                scratch.vector.iter().map(|&(hash, w)| (hash, weight(w))).collect()
             })
             .collect();
         for (example, vector) in batch.iter().zip(vectors) {
-            let cell =
-                Cell { source: example.source.clone(), label: example.label, held_back: example.held_back };
-            self.tables.entry(example.table.clone()).or_default().add(cell, &vector);
+            self.tables.entry(example.table.clone()).or_default().add(example.into(), &vector);
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::bayes::fit::{FeatureCounts, FitError, fit};
 use crate::bayes::weights::{Feature, TableInput, packed_size};
 use crate::features::WEIGHT_SCALE;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// How a task is fitted. Part of a bundle's card.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,75 +25,126 @@ pub struct Recipe {
     pub min_label_documents: u64,
 }
 
-/// Fits one table on the cells that `take` accepts.
-pub fn fit_table(
-    name: &str,
-    counts: &mut TableCounts,
-    n_labels: usize,
-    recipe: &Recipe,
-    take: impl Fn(&Cell) -> bool,
-) -> Result<TableInput, FitError> {
-    counts.entries();
-    let weights = cell_weights(counts, recipe, &take);
-    let labels: Vec<u16> = counts.cells.iter().map(|c| c.label).collect();
-    let documents: u64 =
-        counts.documents.iter().zip(&weights).filter(|(_, w)| **w > 0.0).map(|(d, _)| *d).sum();
-    let mut present = vec![false; n_labels];
-    for (label, weight) in labels.iter().zip(&weights) {
-        present[usize::from(*label)] |= *weight > 0.0;
-    }
-    // One row per feature: labels ascending, weighted sums, documents.
-    let (mut hashes, mut document_counts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut row_labels, mut row_counts): (Vec<u16>, Vec<f64>) = (Vec::new(), Vec::new());
-    let mut sums = vec![0.0_f64; n_labels];
-    for group in counts.entries().chunk_by(|a, b| a.hash == b.hash) {
-        let mut documents = 0_u32;
-        sums.fill(0.0);
-        // Cells are numbered as they were met; summing by label in cell order of name keeps it exact:
-        // the products are added in a fixed order.
+/// The weighted sums of one table, a row per feature, and what fitting and leaving one out need beside them.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// Ascending.
+    pub hashes: Vec<u64>,
+    /// Documents that have the feature.
+    pub documents: Vec<u32>,
+    /// Where each feature's labels and sums end.
+    ends: Vec<usize>,
+    labels: Vec<u16>,
+    counts: Vec<f64>,
+    /// Whether some document has the label.
+    pub present: Vec<bool>,
+    /// The weight of each cell of the table; 0 for one that was not taken.
+    pub cell_weights: Vec<f64>,
+    pub n_documents: u64,
+    /// Where hashes with given leading bits begin.
+    index: Vec<u32>,
+}
+
+/// Leading bits of a hash, below its set top bit, that [`Rows::find`] looks up directly.
+const INDEX_BITS: u32 = 16;
+
+fn leading(hash: u64) -> usize {
+    ((hash << 1) >> (64 - INDEX_BITS)) as usize
+}
+
+impl Rows {
+    /// Sums the cells that `take` accepts.
+    pub fn new(
+        counts: &mut TableCounts,
+        n_labels: usize,
+        recipe: &Recipe,
+        take: impl Fn(&Cell) -> bool,
+    ) -> Self {
+        counts.entries();
+        let weights = cell_weights(counts, recipe, &take);
+        let labels: Vec<u16> = counts.cells.iter().map(|c| c.label).collect();
+        let mut rows = Self { present: vec![false; n_labels], ..Self::default() };
+        for ((label, weight), n) in labels.iter().zip(&weights).zip(&counts.documents) {
+            rows.present[usize::from(*label)] |= *weight > 0.0;
+            rows.n_documents += if *weight > 0.0 { *n } else { 0 };
+        }
+        // Cells are numbered as they were met; the parts of a label are added in order of size, so that
+        // nobody sees who came first.
         let mut parts: Vec<(u16, f64)> = Vec::new();
-        for entry in group {
-            let weight = weights[entry.cell as usize];
-            if weight > 0.0 {
-                documents += entry.documents;
-                parts
-                    .push((labels[entry.cell as usize], weight * entry.sum as f64 / f64::from(WEIGHT_SCALE)));
+        for group in counts.entries().chunk_by(|a, b| a.hash == b.hash) {
+            let mut documents = 0_u32;
+            parts.clear();
+            for entry in group {
+                let weight = weights[entry.cell as usize];
+                if weight > 0.0 {
+                    documents += entry.documents;
+                    let sum = weight * entry.sum as f64 / f64::from(WEIGHT_SCALE);
+                    parts.push((labels[entry.cell as usize], sum));
+                }
             }
+            if documents == 0 {
+                continue;
+            }
+            parts.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+            for same in parts.chunk_by(|a, b| a.0 == b.0) {
+                rows.labels.push(same[0].0);
+                rows.counts.push(same.iter().map(|p| p.1).sum());
+            }
+            rows.hashes.push(group[0].hash);
+            rows.documents.push(documents);
+            rows.ends.push(rows.labels.len());
         }
-        if documents == 0 {
-            continue;
-        }
-        parts.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
-        for same in parts.chunk_by(|a, b| a.0 == b.0) {
-            row_labels.push(same[0].0);
-            row_counts.push(same.iter().map(|p| p.1).sum());
-        }
-        hashes.push(group[0].hash);
-        document_counts.push(documents);
-        ends.push(row_labels.len());
+        rows.cell_weights = weights;
+        rows.index = vec![0; (1 << INDEX_BITS) + 1];
+        rows.hashes.iter().for_each(|hash| rows.index[leading(*hash) + 1] += 1);
+        (0..1 << INDEX_BITS).for_each(|i| rows.index[i + 1] += rows.index[i]);
+        rows
     }
-    let rows = (0..hashes.len()).map(|i| {
-        let range = if i == 0 { 0 } else { ends[i - 1] }..ends[i];
-        FeatureCounts { labels: &row_labels[range.clone()], counts: &row_counts[range] }
-    });
-    let fitted = fit(recipe.variant, n_labels, recipe.alpha, rows)?;
-    let importance: Vec<f32> = (0..hashes.len())
-        .map(|i| {
-            let range = if i == 0 { 0 } else { ends[i - 1] }..ends[i];
-            importance(recipe.variant, &fitted.weights[range.clone()], &row_counts[range], n_labels)
-        })
+
+    pub fn len(&self) -> usize {
+        self.hashes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
+    fn range(&self, feature: usize) -> Range<usize> {
+        let from = feature.checked_sub(1).map_or(0, |before| self.ends[before]);
+        from..self.ends[feature]
+    }
+
+    /// The labels a feature met and their weighted sums.
+    pub fn row(&self, feature: usize) -> FeatureCounts<'_> {
+        let range = self.range(feature);
+        FeatureCounts { labels: &self.labels[range.clone()], counts: &self.counts[range] }
+    }
+
+    /// The row of a feature.
+    pub fn find(&self, hash: u64) -> Option<usize> {
+        let hash = hash | 1 << 63;
+        let (from, to) = (self.index[leading(hash)] as usize, self.index[leading(hash) + 1] as usize);
+        self.hashes[from..to].binary_search(&hash).ok().map(|at| from + at)
+    }
+}
+
+/// Fits one table; features in `left_out` (ascending) count, but are not kept.
+pub fn fit_table(name: &str, rows: &Rows, recipe: &Recipe, left_out: &[u64]) -> Result<TableInput, FitError> {
+    let n_labels = rows.present.len();
+    let fitted = fit(recipe.variant, n_labels, recipe.alpha, (0..rows.len()).map(|i| rows.row(i)))?;
+    let importance: Vec<f32> = (0..rows.len())
+        .map(|i| importance(recipe.variant, &fitted.weights[rows.range(i)], rows.row(i).counts, n_labels))
         .collect();
-    let mut keep: Vec<usize> = (0..hashes.len()).collect();
+    let mut keep: Vec<usize> =
+        (0..rows.len()).filter(|&i| left_out.binary_search(&rows.hashes[i]).is_err()).collect();
     if recipe.bytes > 0.0 {
-        let cost = |i: usize| {
-            let range = if i == 0 { 0 } else { ends[i - 1] }..ends[i];
-            packed_size(n_labels, &fitted.weights[range])
-        };
-        let worth: Vec<f32> = keep.iter().map(|&i| importance[i] / cost(i)).collect();
-        keep.sort_by(|&a, &b| worth[b].total_cmp(&worth[a]).then(hashes[a].cmp(&hashes[b])));
-        let mut left = (recipe.bytes * (documents as f64).powf(2.0 / 3.0)) as f32;
+        let cost: Vec<f32> =
+            (0..rows.len()).map(|i| packed_size(n_labels, &fitted.weights[rows.range(i)])).collect();
+        let worth = |i: usize| importance[i] / cost[i];
+        keep.sort_by(|&a, &b| worth(b).total_cmp(&worth(a)).then(rows.hashes[a].cmp(&rows.hashes[b])));
+        let mut left = (recipe.bytes * (rows.n_documents as f64).powf(2.0 / 3.0)) as f32;
         let fitting = keep.iter().take_while(|&&i| {
-            left -= cost(i);
+            left -= cost[i];
             left >= 0.0
         });
         let fitting = fitting.count();
@@ -100,26 +152,18 @@ pub fn fit_table(
     }
     let features = keep
         .into_iter()
-        .map(|i| {
-            let range = if i == 0 { 0 } else { ends[i - 1] }..ends[i];
-            Feature {
-                hash: hashes[i],
-                importance: importance[i],
-                weights: row_labels[range.clone()]
-                    .iter()
-                    .zip(&fitted.weights[range])
-                    .map(|(l, w)| (*l, *w as f32))
-                    .collect(),
-            }
+        .map(|i| Feature {
+            hash: rows.hashes[i],
+            importance: importance[i],
+            weights: (rows.row(i).labels.iter().zip(&fitted.weights[rows.range(i)]))
+                .map(|(l, w)| (*l, *w as f32))
+                .collect(),
         })
         .collect();
-    let bias = fitted
-        .bias
-        .iter()
-        .zip(&present)
+    let bias = (fitted.bias.iter().zip(&rows.present))
         .map(|(b, present)| if *present { *b as f32 } else { f32::NEG_INFINITY })
         .collect();
-    Ok(TableInput { name: name.to_string(), bias, temperature: 1.0, documents, features })
+    Ok(TableInput { name: name.to_string(), bias, temperature: 1.0, documents: rows.n_documents, features })
 }
 
 /// The weight of each cell: equal documents at balance 0, equal (source, label) pairs at 1, mean one over

@@ -1,8 +1,8 @@
 //! Training a task on words: topic, spam, a user's own labels.
 
 use super::counts::{Counts, Example};
-use super::fit::{Recipe, fit_table};
-use crate::bayes::calibration::{HeldBack, Scaling, fit_scaling, fit_temperature};
+use super::fit::{Recipe, Rows, fit_table};
+use crate::bayes::calibration::{Confidence, HeldBack, Scaling, fit_scaling, fit_temperature};
 use crate::bayes::fit::FitError;
 use crate::bayes::ranking;
 use crate::bayes::weights::{Weights, WeightsError};
@@ -60,11 +60,15 @@ impl Scalings {
     }
 }
 
+/// Features by table that count but are not kept, each list ascending.
+pub type LeftOut = BTreeMap<String, Vec<u64>>;
+
 /// Fits every table of `counts`; `held_back` says whether held-back cells take part.
 pub fn fit_all(
     counts: &mut Counts,
     n_labels: usize,
     recipe: &Recipe,
+    left_out: &LeftOut,
     held_back: bool,
 ) -> Result<Weights, TrainError> {
     if counts.tables.is_empty() {
@@ -79,7 +83,8 @@ pub fn fit_all(
         if name != POOLED && documents.values().any(|n| *n < recipe.min_label_documents) {
             continue;
         }
-        let input = fit_table(name, table, n_labels, recipe, |cell| held_back || !cell.held_back)?;
+        let rows = Rows::new(table, n_labels, recipe, |cell| held_back || !cell.held_back);
+        let input = fit_table(name, &rows, recipe, left_out.get(name).map_or(&[], Vec::as_slice))?;
         // A table that saw one label only would answer it whatever the text.
         let labels = input.bias.iter().filter(|b| **b != f32::NEG_INFINITY).count();
         if labels >= 2 {
@@ -162,12 +167,28 @@ impl Calibrator {
         })
     }
 
+    /// What the top probability of the scaled held-back documents is worth.
+    pub fn confidence(&self, scalings: &Scalings) -> Confidence {
+        let top = |(p, label, _): (Vec<f64>, u16, &str)| {
+            let best = *ranking(&p).first()?;
+            Some((p[best], best == usize::from(label)))
+        };
+        Confidence::fit(self.calibrated(scalings).filter_map(top).collect())
+    }
+
     /// What the held-back documents say, grouped by table.
-    pub fn evaluate(&self, scalings: &Scalings, labels: &[String], threshold: f64) -> Evaluation {
+    pub fn evaluate(
+        &self,
+        scalings: &Scalings,
+        confidence: &Confidence,
+        labels: &[String],
+        threshold: f64,
+    ) -> Evaluation {
         let mut evaluation = Evaluation::default();
         for (name, docs) in &self.by_table {
             for (doc, _) in docs {
-                let p = scalings.of(name).probabilities(&doc.scores);
+                let mut p = scalings.of(name).probabilities(&doc.scores);
+                confidence.apply(&mut p);
                 let label = |i: usize| labels.get(i).cloned().unwrap_or_default();
                 let ranked: Vec<(String, f64)> =
                     ranking(&p).iter().take(2).map(|&i| (label(i), p[i])).collect();

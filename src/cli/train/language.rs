@@ -19,7 +19,7 @@ use crate::train::counts::{Counts, Example};
 use crate::train::fit::Recipe;
 use crate::train::is_held_back;
 use crate::train::language::{score_pieces, temperatures};
-use crate::train::text::{TrainError, fit_all};
+use crate::train::text::{LeftOut, TrainError, fit_all};
 use anyhow::anyhow;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -98,7 +98,7 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
         Ok(())
     })?;
     interrupt.check()?;
-    let first = fit_all(&mut counted, labels.len(), &recipe, false).map_err(work)?;
+    let first = fit_all(&mut counted, labels.len(), &recipe, &LeftOut::default(), false).map_err(work)?;
     let uncalibrated = Detector::new(pairs.clone(), first, SPEC, Vec::new());
     let mut held_back: Vec<(String, u16)> = Vec::new();
     let is_held = |document: &Document| (!is_held_back(&document.text)).then(String::new);
@@ -132,7 +132,7 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     outcomes.iter().for_each(|o| evaluation.add(o));
     let scores = evaluation.report();
     interrupt.check()?;
-    let weights = fit_all(&mut counted, labels.len(), &recipe, true).map_err(work)?;
+    let weights = fit_all(&mut counted, labels.len(), &recipe, &LeftOut::default(), true).map_err(work)?;
     let card = TaskCard {
         pipeline: pipeline_fingerprint(Some(&SPEC)),
         labels: labels

@@ -3,15 +3,16 @@
 use super::bundle::Base;
 use super::corpus::{BACKGROUND, Corpus, Read};
 use super::report::TrainReport;
+use super::spool::Spool;
 use super::{Interrupt, TrainArgs, TrainTask, Trained, kept};
 use crate::bayes::Variant;
-use crate::bayes::calibration::Scaling;
+use crate::bayes::calibration::{Confidence, Scaling};
 use crate::classify::{Prepared, TextUse};
 use crate::cli::Failure;
 use crate::corpus::Document;
 use crate::features::{FeatureSpec, Weighting};
 use crate::language::Language;
-use crate::model::format::{TensorBytes, pipeline_fingerprint, serialize, weight_tensors};
+use crate::model::format::{TensorBytes, confidence_tensor, pipeline_fingerprint, serialize, weight_tensors};
 use crate::model::manifest::{DecisionCard, FeatureCard, LabelCard, RecipeCard, ScoreCard, TaskCard};
 use crate::model::task::{POOLED, TextTask};
 use crate::text::Article;
@@ -20,7 +21,8 @@ use crate::train::counts::{Counts, Example};
 use crate::train::fit::Recipe;
 use crate::train::is_held_back;
 use crate::train::ledger::Ledger;
-use crate::train::text::{CalibrationWeights, Calibrator, Scalings, TrainError, fit_all};
+use crate::train::review::Reviewer;
+use crate::train::text::{CalibrationWeights, Calibrator, LeftOut, Scalings, TrainError, fit_all};
 use anyhow::{Context, anyhow};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -36,13 +38,13 @@ const SPEC: FeatureSpec = FeatureSpec {
 };
 
 fn recipe(args: &TrainArgs) -> Recipe {
-    let (balance, bytes) = match args.task {
-        TrainTask::Spam => (0.5, 1200.0),
-        _ => (1.0, 1800.0),
+    let (alpha, balance, bytes) = match args.task {
+        TrainTask::Spam => (0.3, 0.5, 1200.0),
+        _ => (1.0, 0.5, 1800.0),
     };
     Recipe {
         variant: Variant::Complement,
-        alpha: args.alpha.unwrap_or(0.3),
+        alpha: args.alpha.unwrap_or(alpha),
         balance: args.balance.unwrap_or(balance),
         smallest_cell: 20.0,
         bytes: args.bytes.unwrap_or(bytes),
@@ -175,7 +177,7 @@ pub fn train(
     let known = |document: &Document| {
         labels.find(document.label.as_deref().unwrap_or("")).is_none().then(String::new)
     };
-    let count = |data: &Corpus, doing: &str| -> Result<Counts, Failure> {
+    let count = |data: &Corpus, doing: &str, mut spool: Option<&mut Spool>| -> Result<Counts, Failure> {
         let mut counts = Counts::new(spec);
         data.for_each(doing, interrupt, false, known, |batch| {
             let mut examples: Vec<Example> = batch.par_iter().flat_map_iter(example).collect();
@@ -188,18 +190,21 @@ pub fn train(
                 examples.extend(copies);
             }
             counts.add(&examples);
-            Ok(())
+            spool.as_mut().map_or(Ok(()), |spool| spool.push(&examples))
         })?;
         Ok(counts)
     };
-    let counts = count(data, "counting")?;
+    // Kept counts must be those of the documents alone, or they could not be added and taken out.
+    let reviewed = args.task == TrainTask::Topic && args.add_to.is_empty() && args.save_counts.is_none();
+    let mut spool = reviewed.then(Spool::new).transpose()?;
+    let counts = count(data, "counting", spool.as_mut())?;
     let mut ledger = Ledger { task: args.task.name().to_string(), labels: names.clone(), counts };
     for other in &mut kept {
         other.renumber(&names).map_err(|e| Failure::Work(anyhow!(e)))?;
         ledger.add(std::mem::replace(&mut other.counts, Counts::new(spec)));
     }
     if !args.forget.is_empty() {
-        let gone = count(&data.to_forget(args)?, "forgetting")?;
+        let gone = count(&data.to_forget(args)?, "forgetting", None)?;
         ledger.forget(gone).map_err(|e| Failure::Work(anyhow!("--forget: {e}")))?;
     }
     interrupt.check()?;
@@ -213,7 +218,22 @@ pub fn train(
     let mut counts = ledger.counts;
     let n_labels = labels.ids.len();
     let work = |e: TrainError| Failure::Work(anyhow!(e));
-    let first = fit_all(&mut counts, n_labels, &recipe, false).map_err(work)?;
+    let mut left_out = LeftOut::default();
+    if let Some(mut spool) = spool {
+        let mut reviewer = Reviewer::new(&mut counts, n_labels, &recipe);
+        spool.for_each(interrupt, |batch| reviewer.look_at(&counts, batch))?;
+        let (emphasis, nested) = reviewer.finish();
+        left_out = nested;
+        let mut again = Counts::new(spec);
+        let mut rest = emphasis.as_slice();
+        spool.for_each(interrupt, |batch| {
+            let (these, others) = rest.split_at(batch.len().min(rest.len()));
+            again.add_emphasized(batch, these);
+            rest = others;
+        })?;
+        counts = again;
+    }
+    let first = fit_all(&mut counts, n_labels, &recipe, &left_out, false).map_err(work)?;
     let mut calibrator = Calibrator::new(match args.task {
         TrainTask::Spam => CalibrationWeights::Labels,
         _ => CalibrationWeights::Documents,
@@ -241,7 +261,7 @@ pub fn train(
     })?;
     drop(first);
     interrupt.check()?;
-    let mut weights = fit_all(&mut counts, n_labels, &recipe, true).map_err(work)?;
+    let mut weights = fit_all(&mut counts, n_labels, &recipe, &left_out, true).map_err(work)?;
     let scalings = calibrator.scalings(n_labels, previous_scalings(base, &labels.ids));
     for table in 0..weights.tables().len() {
         let scaling = scalings.of(&weights.tables()[table].name).clone();
@@ -251,7 +271,12 @@ pub fn train(
         TrainTask::Spam => spam_decision(&calibrator, &scalings),
         _ => DecisionCard { threshold: 0.35, threshold_low: None, min_letters: 20 },
     };
-    let scores = calibrator.evaluate(&scalings, &names, decision.threshold).report();
+    // The verdict on spam has thresholds of its own.
+    let confidence = match args.task {
+        TrainTask::Topic => calibrator.confidence(&scalings),
+        _ => Confidence::default(),
+    };
+    let scores = calibrator.evaluate(&scalings, &confidence, &names, decision.threshold).report();
     let card = TaskCard {
         pipeline: pipeline_fingerprint(Some(&spec)),
         labels: labels.ids,
@@ -270,7 +295,9 @@ pub fn train(
         held_back: Some(ScoreCard::from(&scores)),
         ..TaskCard::default()
     };
-    let file = serialize(weight_tensors(&weights)).map_err(|e| Failure::Work(anyhow!(e)))?;
+    let mut tensors = weight_tensors(&weights);
+    tensors.push(confidence_tensor(&confidence));
+    let file = serialize(tensors).map_err(|e| Failure::Work(anyhow!(e)))?;
     Ok(Trained { card, file, report: TrainReport { read, labels: seen, scores: Some(scores) } })
 }
 

@@ -1,0 +1,310 @@
+//! A second look at the documents of a training before the last count.
+//!
+//! Every document is scored by a complement naive Bayes of all *other* documents, which exact counts
+//! give for the price of a subtraction. What they find hard counts for more in the second count: the
+//! discriminative frequency estimate (Su, Zhang, Ling and Matwin 2008), left-one-out and in one step. It
+//! stays naive Bayes; only the documents' weights change.
+//!
+//! The same look finds n-grams that say nothing a shorter one in them does not say: both are in the same
+//! documents. They need not be kept.
+
+use super::counts::{Counts, EVEN, Example};
+use super::fit::{Recipe, Rows};
+use super::text::LeftOut;
+use crate::bayes::scaled_softmax;
+use crate::features::{FeatureSpec, Scratch};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A document that the others would never have labelled so counts this many times more than one they are
+/// certain of.
+const RATE: f64 = 3.0;
+/// Temperatures tried: from `FIRST`, each `STEP` times the one before.
+const FIRST_TEMPERATURE: f64 = 1.0;
+const TEMPERATURE_STEP: f64 = 1.15;
+const TEMPERATURES: usize = 48;
+
+/// One table's counts and what has been seen of its documents.
+struct Table {
+    rows: Rows,
+    /// Sum of each label's weighted counts, and of all.
+    totals: Vec<f64>,
+    all: f64,
+    nested: Vec<AtomicBool>,
+}
+
+/// What the others say of a document.
+struct Reviewed {
+    table: usize,
+    label: u16,
+    scores: Vec<f32>,
+}
+
+/// Looks at documents one by one, then says what follows.
+pub struct Reviewer {
+    names: Vec<String>,
+    tables: Vec<Table>,
+    /// `None` for a document of no table.
+    reviewed: Vec<Option<Reviewed>>,
+    alpha: f64,
+    spec: FeatureSpec,
+}
+
+impl Reviewer {
+    /// `counts` must hold every document that will be looked at.
+    pub fn new(counts: &mut Counts, n_labels: usize, recipe: &Recipe) -> Self {
+        let spec = counts.spec;
+        let (mut names, mut tables) = (Vec::new(), Vec::new());
+        for (name, table) in &mut counts.tables {
+            let rows = Rows::new(table, n_labels, recipe, |_| true);
+            let mut totals = vec![0.0; n_labels];
+            for feature in 0..rows.len() {
+                let row = rows.row(feature);
+                row.labels.iter().zip(row.counts).for_each(|(l, n)| totals[usize::from(*l)] += n);
+            }
+            let nested = (0..rows.len()).map(|_| AtomicBool::new(false)).collect();
+            names.push(name.clone());
+            tables.push(Table { all: totals.iter().sum(), rows, totals, nested });
+        }
+        Self { names, tables, reviewed: Vec::new(), alpha: recipe.alpha, spec }
+    }
+
+    /// Looks at documents that `counts` holds; their order is that of the emphases.
+    pub fn look_at(&mut self, counts: &Counts, batch: &[Example]) {
+        let seen: Vec<Option<Reviewed>> = batch
+            .par_iter()
+            .map_init(Scratch::default, |scratch, example| {
+                let at = self.names.binary_search(&example.table).ok()?;
+                let (table, cells) = (&self.tables[at], counts.tables.get(&example.table)?);
+                let weight = table.rows.cell_weights[cells.cell_number(&example.into())?];
+                scratch.emit_nested(&example.text, &self.spec, |longer, shorter| {
+                    table.note_nested(longer, shorter);
+                });
+                scratch.vectorize(&example.text, &self.spec);
+                let scores = table.scores_without(&scratch.vector, example.label, weight, self.alpha);
+                Some(Reviewed { table: at, label: example.label, scores })
+            })
+            .collect();
+        self.reviewed.extend(seen);
+    }
+
+    /// The emphasis of each document looked at, in their order, [`EVEN`] on average in each table; and the
+    /// features to leave out.
+    pub fn finish(self) -> (Vec<u32>, LeftOut) {
+        let mut of_table: Vec<Vec<(usize, &Reviewed)>> = vec![Vec::new(); self.tables.len()];
+        for (i, reviewed) in self.reviewed.iter().enumerate() {
+            if let Some(reviewed) = reviewed {
+                of_table[reviewed.table].push((i, reviewed));
+            }
+        }
+        let mut emphasis = vec![EVEN; self.reviewed.len()];
+        for documents in &of_table {
+            let temperature = temperature(documents);
+            let raw: Vec<u64> = documents
+                .iter()
+                .map(|(_, doc)| (f64::from(EVEN) * (1.0 + RATE * (1.0 - doc.p(temperature)))) as u64)
+                .collect();
+            let sum: u64 = raw.iter().sum();
+            for ((i, _), raw) in documents.iter().zip(raw) {
+                emphasis[*i] = (raw * u64::from(EVEN) * documents.len() as u64 / sum.max(1)) as u32;
+            }
+        }
+        let left_out = (self.names.into_iter().zip(self.tables))
+            .map(|(name, table)| {
+                let gone =
+                    |(hash, nested): (&u64, &AtomicBool)| nested.load(Ordering::Relaxed).then_some(*hash);
+                (name, table.rows.hashes.iter().zip(&table.nested).filter_map(gone).collect())
+            })
+            .collect();
+        (emphasis, left_out)
+    }
+}
+
+impl Reviewed {
+    /// Probability the others give to the document's own label.
+    fn p(&self, temperature: f64) -> f64 {
+        scaled_softmax(&self.scores, temperature, |_| 0.0)[usize::from(self.label)]
+    }
+}
+
+/// The temperature of least loss, of a fixed list; losses are added as integers, so that the order of the
+/// documents cannot show.
+fn temperature(documents: &[(usize, &Reviewed)]) -> f64 {
+    let tried = (0..TEMPERATURES).into_par_iter().map(|i| {
+        let t = FIRST_TEMPERATURE * TEMPERATURE_STEP.powi(i as i32);
+        let loss: u64 = documents.iter().map(|(_, d)| (-d.p(t).max(1e-9).ln() * 1e6) as u64).sum();
+        (loss, i, t)
+    });
+    tried.min_by_key(|(loss, i, _)| (*loss, *i)).map_or(1.0, |best| best.2)
+}
+
+impl Table {
+    fn note_nested(&self, longer: u64, shorter: u64) {
+        if let (Some(longer), Some(shorter)) = (self.rows.find(longer), self.rows.find(shorter))
+            && longer != shorter
+            && self.rows.documents[longer] == self.rows.documents[shorter]
+        {
+            self.nested[longer].store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Scores of a document by the complement weights of everything but itself; minus infinity for a label that
+    /// no other document has.
+    fn scores_without(&self, vector: &[(u64, u32)], label: u16, weight: f64, alpha: f64) -> Vec<f32> {
+        let unit = 1.0 / f64::from(crate::features::WEIGHT_SCALE);
+        let mut scores = vec![0.0_f64; self.totals.len()];
+        let (mut known, mut mass) = (0.0, 0.0);
+        for &(hash, w) in vector {
+            let Some(feature) = self.rows.find(hash) else { continue };
+            let value = f64::from(w) * unit;
+            let own = weight * value;
+            mass += own;
+            let row = self.rows.row(feature);
+            let others = row.counts.iter().sum::<f64>() - own;
+            if others <= 1e-6 {
+                continue;
+            }
+            known += value;
+            let background = (others + alpha).ln();
+            for (&l, &count) in row.labels.iter().zip(row.counts) {
+                let count = if l == label { count - own } else { count };
+                if count > 1e-6 {
+                    let complement = (others - count).max(0.0) + alpha;
+                    scores[usize::from(l)] += value * (background - complement.ln());
+                }
+            }
+        }
+        let smoothing = alpha * self.rows.len() as f64;
+        let all = self.all - mass;
+        (scores.iter().zip(&self.totals).enumerate())
+            .map(|(l, (score, total))| {
+                let total = if l == usize::from(label) { total - mass } else { *total };
+                if total <= 1e-6 {
+                    return f32::NEG_INFINITY;
+                }
+                let bias = (all - total + smoothing).ln() - (all + smoothing).ln();
+                (score + known * bias) as f32
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bayes::Variant;
+    use crate::features::Weighting;
+
+    const SPEC: FeatureSpec = FeatureSpec {
+        ngram_max: 3,
+        ngram_chars: 100,
+        word_chars: 100,
+        word_weight: 1,
+        weighting: Weighting::LogNormalized { norm: 30 },
+        shape: false,
+    };
+    const RECIPE: Recipe = Recipe {
+        variant: Variant::Complement,
+        alpha: 1.0,
+        balance: 0.0,
+        smallest_cell: 1.0,
+        bytes: 0.0,
+        min_label_documents: 1,
+    };
+
+    fn example(label: u16, text: &str) -> Example {
+        Example { table: "eng".into(), source: "s".into(), label, held_back: false, text: text.into() }
+    }
+
+    fn examples() -> Vec<Example> {
+        vec![
+            example(0, "the goal in the second half of the match"),
+            example(0, "a late goal won the match for the guests"),
+            example(0, "the keeper of the guests let in a goal"),
+            example(1, "the bank raised the rate of interest"),
+            example(1, "a bank lowered the interest on loans"),
+            example(1, "the match of the second half had a goal for the guests"),
+        ]
+    }
+
+    fn count(examples: &[Example]) -> Counts {
+        let mut counts = Counts::new(SPEC);
+        counts.add(examples);
+        counts
+    }
+
+    #[test]
+    fn leaving_out_is_training_without() {
+        let all = examples();
+        for (i, left) in all.iter().enumerate() {
+            let mut with = count(&all);
+            let mut reviewer = Reviewer::new(&mut with, 2, &RECIPE);
+            reviewer.look_at(&with, std::slice::from_ref(left));
+            let mut others = all.clone();
+            others.remove(i);
+            let mut without = count(&others);
+            let table = without.tables.get_mut("eng").expect("the table");
+            let rows = Rows::new(table, 2, &RECIPE, |_| true);
+            let mut expected = [0.0_f64; 2];
+            let (mut total, mut known) = ([0.0_f64; 2], 0.0);
+            for f in 0..rows.len() {
+                let row = rows.row(f);
+                row.labels.iter().zip(row.counts).for_each(|(l, n)| total[usize::from(*l)] += n);
+            }
+            let mut scratch = Scratch::default();
+            scratch.vectorize(&left.text, &SPEC);
+            for &(hash, w) in &scratch.vector {
+                let Some(f) = rows.find(hash) else { continue };
+                let value = f64::from(w) / 1024.0;
+                known += value;
+                let row = rows.row(f);
+                let n: f64 = row.counts.iter().sum();
+                for (l, c) in row.labels.iter().zip(row.counts) {
+                    expected[usize::from(*l)] += value * ((n + 1.0).ln() - (n - c + 1.0).ln());
+                }
+            }
+            // The vocabulary stays that of all documents: so does the smoothing of the denominators.
+            let smoothing = reviewer.tables[0].rows.len() as f64;
+            let sum: f64 = total.iter().sum();
+            for l in 0..2 {
+                let expected =
+                    expected[l] + known * ((sum - total[l] + smoothing).ln() - (sum + smoothing).ln());
+                let got = f64::from(reviewer.reviewed[0].as_ref().expect("reviewed").scores[l]);
+                assert!((got - expected).abs() < 1e-3, "document {i}, label {l}: {got} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_odd_one_out_counts_for_more_and_the_mean_stays() {
+        let all = examples();
+        let mut counts = count(&all);
+        let mut reviewer = Reviewer::new(&mut counts, 2, &RECIPE);
+        reviewer.look_at(&counts, &all);
+        let (emphasis, _) = reviewer.finish();
+        assert!(emphasis[..5].iter().all(|e| *e < emphasis[5]), "{emphasis:?}");
+        let mean = f64::from(emphasis.iter().sum::<u32>()) / emphasis.len() as f64;
+        assert!((mean - f64::from(EVEN)).abs() <= 1.0, "{emphasis:?}");
+    }
+
+    #[test]
+    fn ngrams_of_the_same_documents_are_left_out() {
+        let all = examples();
+        let mut counts = count(&all);
+        let mut reviewer = Reviewer::new(&mut counts, 2, &RECIPE);
+        reviewer.look_at(&counts, &all);
+        let (_, left_out) = reviewer.finish();
+        let hash = |text: &str| {
+            let mut found = None;
+            Scratch::default().emit(text, &SPEC, |hash, _, place| {
+                if place.start == 0 && place.end as usize == text.len() {
+                    found.get_or_insert(hash | 1 << 63);
+                }
+            });
+            found.expect("an n-gram")
+        };
+        let gone = |text: &str| left_out["eng"].binary_search(&hash(text)).is_ok();
+        // "hal" and "ha" are in the same documents, "h" is in more.
+        assert!(gone("hal") && !gone("ha"));
+    }
+}
