@@ -5,6 +5,7 @@ pub mod counts;
 pub mod fit;
 pub mod language;
 pub mod ledger;
+pub mod slice;
 pub mod text;
 
 /// One document in ten is held back from the first fit. Near-duplicates fall on one side: only the
