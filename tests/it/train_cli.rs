@@ -306,3 +306,55 @@ fn a_row_of_standard_input_is_placed_there() {
     let expected = "error: standard input:2: unknown label \"c\": expected one of a, b\n";
     assert_eq!((output.status.code(), stderr.as_str()), (Some(1), expected));
 }
+
+/// Refused before any work is done, as arguments are.
+#[test]
+fn wrong_arguments_are_exit_2() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("notes.txt"), "not a bundle").unwrap();
+    let (occupied, out) = (dir.path().to_str().unwrap(), dir.path().join("out"));
+    let cases: [(&[&str], &str); 7] = [
+        (&["--out", occupied, "no/such/data.csv"], "exists and is no bundle"),
+        (&["--alpha", "0"], "expected a number above 0"),
+        (&["--alpha", "nan"], "expected a number above 0"),
+        (&["--balance", "1.5"], "expected a number from 0 to 1"),
+        (&["--balance", "nan"], "expected a number from 0 to 1"),
+        (&["--bytes=-1"], "expected a number 0 or more"),
+        (&["--language", "q1"], "--language \"q1\": expected a code such as eng"),
+    ];
+    for (more, said) in cases {
+        let table = fixture("own_labels.csv");
+        let mut args = vec!["train", "--task", "topic", table.to_str().unwrap()];
+        if !more.contains(&"--out") {
+            args.extend(["--out", out.to_str().unwrap()]);
+        }
+        let output = glotsift(&[&args[..], more].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && stderr.contains(said), "{more:?}: {stderr}");
+        assert!(!out.exists(), "{more:?}");
+    }
+}
+
+/// Interrupted or killed, a training leaves the bundle that was there, or the whole new one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_training_that_is_stopped_leaves_a_whole_bundle() {
+    let dir = tempfile::tempdir().unwrap();
+    let bundle = dir.path().join("mine");
+    train(&bundle);
+    let table = fixture("own_labels.csv");
+    for (signal, after) in [("-INT", 20), ("-KILL", 20), ("-KILL", 150), ("-KILL", 250), ("-KILL", 320)] {
+        let args = ["train", "--task", "topic", "--alpha", "0.5", "--out", bundle.to_str().unwrap()];
+        let mut child = Command::new(env!("CARGO_BIN_EXE_glotsift"))
+            .args(args)
+            .arg(&table)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(after));
+        let _ = Command::new("kill").arg(signal).arg(child.id().to_string()).stderr(Stdio::null()).status();
+        child.wait().unwrap();
+        done(&["model", "verify", bundle.to_str().unwrap()]);
+    }
+}
