@@ -13,7 +13,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use error::{CorpusError, CorpusErrorKind};
+pub use error::{CorpusError, CorpusErrorKind, Place};
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -194,6 +194,7 @@ pub fn open(paths: &[PathBuf], options: &ReadOptions) -> Documents {
         waiting: paths.iter().cloned().map(Source::Named).collect(),
         options: options.clone(),
         current: None,
+        line: None,
     }
 }
 
@@ -213,9 +214,17 @@ pub struct Documents {
     waiting: VecDeque<Source>,
     options: ReadOptions,
     current: Option<(PathBuf, Reader)>,
+    /// Of the document given last.
+    line: Option<u64>,
 }
 
 impl Documents {
+    /// Where the document given last stands.
+    pub fn place(&self) -> Place {
+        let path = self.current.as_ref().map(|(path, _)| path.clone()).unwrap_or_default();
+        Place { path, line: self.line }
+    }
+
     fn start(&mut self, source: Source) -> Result<(), CorpusError> {
         match source {
             Source::Text { path, label } => {
@@ -276,6 +285,7 @@ impl Iterator for Documents {
             if let Some((path, reader)) = &mut self.current {
                 match reader.next() {
                     Some(Ok(Row { document, line })) => {
+                        self.line = line;
                         let checked = check(&document, self.options.require);
                         return Some(match checked {
                             Ok(()) => Ok(document),

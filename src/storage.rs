@@ -72,9 +72,8 @@ pub fn load_bundle(folder: &Path) -> Result<Model, StorageError> {
     Model::from_bundle(&bundle).map_err(|source| StorageError::Format { path: folder.to_owned(), source })
 }
 
-/// Writes a bundle so that a reader sees all of it or nothing: into a hidden folder beside `folder`,
-/// everything synced, then renamed. An existing bundle is replaced; anything else in the way is refused.
-pub fn publish_bundle(bundle: &Bundle, folder: &Path) -> Result<(), StorageError> {
+/// Refuses a folder that a bundle may not replace: anything but nothing, an empty folder and a bundle.
+pub fn check_target(folder: &Path) -> Result<(), StorageError> {
     if folder.exists() && !folder.join(MANIFEST).is_file() {
         let empty =
             folder.is_dir() && fs::read_dir(folder).map_err(io_error("read", folder))?.next().is_none();
@@ -84,6 +83,13 @@ pub fn publish_bundle(bundle: &Bundle, folder: &Path) -> Result<(), StorageError
             return Err(StorageError::Refused { path: folder.to_owned(), problem });
         }
     }
+    Ok(())
+}
+
+/// Writes a bundle so that a reader sees all of it or nothing: into a hidden folder beside `folder`,
+/// everything synced, then renamed. An existing bundle is replaced; anything else in the way is refused.
+pub fn publish_bundle(bundle: &Bundle, folder: &Path) -> Result<(), StorageError> {
+    check_target(folder)?;
     let parent = match folder.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -104,8 +110,11 @@ pub fn publish_bundle(bundle: &Bundle, folder: &Path) -> Result<(), StorageError
             .map_err(io_error("set permissions of", staging.path()))?;
     }
     sync_folder(staging.path())?;
-    if folder.exists() {
-        // A folder cannot be replaced in one step; the old one steps aside first and goes last.
+    if exchange(staging.path(), folder) {
+        // what is in the staging folder now is the old bundle, and goes with it
+        drop(staging);
+    } else if folder.exists() {
+        // Where two folders cannot change places in one step, the old one steps aside first and goes last.
         let aside = tempfile::Builder::new()
             .prefix(".glotsift-old-")
             .tempdir_in(parent)
@@ -116,6 +125,20 @@ pub fn publish_bundle(bundle: &Bundle, folder: &Path) -> Result<(), StorageError
         fs::rename(staging.keep(), folder).map_err(io_error("rename to", folder))?;
     }
     sync_folder(parent)
+}
+
+/// Lets two folders change places in one step; `false` where that is not possible.
+fn exchange(a: &Path, b: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE).is_ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (a, b);
+        false
+    }
 }
 
 /// Replaces one file whole: written beside it, synced, renamed.

@@ -6,6 +6,7 @@ pub mod fit;
 pub mod language;
 pub mod ledger;
 pub mod review;
+pub mod slice;
 pub mod text;
 
 /// One document in ten is held back from the first fit. Near-duplicates fall on one side: only the

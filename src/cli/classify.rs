@@ -44,8 +44,11 @@ pub struct ClassifyArgs {
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// Refuse longer inputs
-    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20)]
+    #[arg(long, value_name = "BYTES", default_value_t = 32 << 20)]
     pub max_bytes: u64,
+    /// Classify the beginning of a longer input instead of refusing it
+    #[arg(long)]
+    pub truncate: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -89,14 +92,14 @@ fn classify_all(
     let mut failures = Vec::new();
     let mut printed = false;
     for path in files {
-        let text = match read(path, args.max_bytes) {
-            Ok(text) => text,
+        let input = match read(path, args.max_bytes, args.truncate) {
+            Ok(input) => input,
             Err(error) => {
                 failures.push(error);
                 continue;
             }
         };
-        let block = one(args, model, page, path, &text)?;
+        let block = one(args, model, page, path, &input)?;
         let gap = if printed && args.format == OutputFormat::Table { "\n" } else { "" };
         match write!(out, "{gap}{block}").and_then(|()| out.flush()) {
             Ok(()) => printed = true,
@@ -112,15 +115,17 @@ fn classify_all(
     last.map_or(Ok(()), Err)
 }
 
-fn one(args: &ClassifyArgs, model: &Model, page: Page, path: &Path, text: &str) -> anyhow::Result<String> {
+fn one(args: &ClassifyArgs, model: &Model, page: Page, path: &Path, input: &Input) -> anyhow::Result<String> {
     if args.format != OutputFormat::Table {
-        return response_json(args, model, path, text);
+        return response_json(args, model, path, input);
     }
+    let text = input.text.as_str();
     let article =
         Article { title: &args.title, text, language_hint: args.language_hint, ..Article::default() };
     let max_topics = args.max_topics as usize;
     let options = Options { explain: args.explain, max_topics, ..Options::default() };
-    let result = classify(model, &article, &options);
+    let mut result = classify(model, &article, &options);
+    result.text_bytes_total = input.bytes;
     Ok(render(&View { name: &name(path), title: &args.title, text, result: &result }, page))
 }
 
@@ -129,14 +134,14 @@ fn name(path: &Path) -> String {
 }
 
 /// One line of canonical proto3 JSON, ending in a line end: what the service would answer.
-fn response_json(args: &ClassifyArgs, model: &Model, path: &Path, text: &str) -> anyhow::Result<String> {
+fn response_json(args: &ClassifyArgs, model: &Model, path: &Path, input: &Input) -> anyhow::Result<String> {
     let id = path.display().to_string();
     let request = pb::ClassifyArticleRequest {
         article: Some(pb::Article {
             // an identifier has a limit that a path may not respect
             id: id.chars().take(MAX_ID_BYTES / char::MAX.len_utf8()).collect(),
             title: args.title.clone(),
-            text: text.to_owned(),
+            text: input.text.clone(),
             language_hint: args.language_hint.map(|hint| hint.as_str().to_owned()).unwrap_or_default(),
         }),
         options: Some(pb::ClassifyOptions {
@@ -149,30 +154,45 @@ fn response_json(args: &ClassifyArgs, model: &Model, path: &Path, text: &str) ->
     // --max-bytes has been asked already
     let limits =
         Limits { max_text_bytes: usize::MAX, max_title_bytes: usize::MAX, max_frame_bytes: usize::MAX };
-    let response =
+    let mut response =
         classify_to_response(model, request, &limits).with_context(|| format!("{}: refused", name(path)))?;
+    response.truncated = input.text.len() < input.bytes;
+    response.text_bytes_total = u32::try_from(input.bytes).unwrap_or(u32::MAX);
     Ok(to_json(&response) + "\n")
 }
 
-fn read(path: &Path, max: u64) -> anyhow::Result<String> {
+/// What was read of an input, and how long it is.
+struct Input {
+    text: String,
+    bytes: usize,
+}
+
+fn read(path: &Path, max: u64, truncate: bool) -> anyhow::Result<Input> {
     let name = name(path);
-    let input: Box<dyn Read> = if path == Path::new(STDIN) {
+    let mut input: Box<dyn Read> = if path == Path::new(STDIN) {
         Box::new(io::stdin().lock())
     } else {
         Box::new(File::open(path).with_context(|| format!("{name}: cannot read"))?)
     };
+    let cannot_read = || format!("{name}: cannot read");
     let mut bytes = Vec::new();
-    input
-        .take(max.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("{name}: cannot read"))?;
-    if bytes.len() as u64 > max {
-        return Err(anyhow!("{name}: longer than {max} bytes, the limit that --max-bytes sets"));
+    input.by_ref().take(max).read_to_end(&mut bytes).with_context(cannot_read)?;
+    let mut rest = input.take(if truncate { u64::MAX } else { 1 });
+    let beyond = io::copy(&mut rest, &mut io::sink()).with_context(cannot_read)?;
+    if beyond > 0 && !truncate {
+        let advice = "the limit that --max-bytes sets; --truncate takes the beginning";
+        return Err(anyhow!("{name}: longer than {max} bytes, {advice}"));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        anyhow!("{name}: not valid UTF-8 at byte {at}: expected plain text in UTF-8")
-    })
+    let total = usize::try_from(beyond).unwrap_or(usize::MAX).saturating_add(bytes.len());
+    if let Err(error) = std::str::from_utf8(&bytes) {
+        // a character cut in two by the limit is no fault of the text's
+        let at = error.valid_up_to();
+        if beyond == 0 || error.error_len().is_some() {
+            return Err(anyhow!("{name}: not valid UTF-8 at byte {at}: expected plain text in UTF-8"));
+        }
+        bytes.truncate(at);
+    }
+    Ok(Input { text: String::from_utf8(bytes).with_context(cannot_read)?, bytes: total })
 }
 
 #[cfg(test)]
@@ -221,8 +241,26 @@ mod tests {
     #[test]
     fn an_input_over_the_limit_is_refused() {
         let (_, _, done) = classify_files("--max-bytes 3", &[("a.txt", Some(b"four"))]);
-        assert_eq!(done, Err("a.txt: longer than 3 bytes, the limit that --max-bytes sets".to_owned()));
+        let told =
+            "a.txt: longer than 3 bytes, the limit that --max-bytes sets; --truncate takes the beginning";
+        assert_eq!(done, Err(told.to_owned()));
         assert_eq!(classify_files("--max-bytes 4", &[("a.txt", Some(b"four"))]).2, Ok(()));
+    }
+
+    #[test]
+    fn the_beginning_of_a_longer_input_is_taken_when_asked_for() {
+        let text = "naïve".as_bytes();
+        let (out, _, done) =
+            classify_files("--truncate --max-bytes 3 --format json", &[("a.txt", Some(text))]);
+        assert_eq!(done, Ok(()));
+        let reply: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&reply["truncated"], &reply["textBytesTotal"]), (&true.into(), &6.into()), "{reply}");
+        let (out, _, _) = classify_files("--truncate --max-bytes 3", &[("a.txt", Some(text))]);
+        assert!(out.starts_with("a.txt  6 bytes"), "{out}");
+        let (out, _, _) = classify_files("--truncate --format json", &[("a.txt", Some(text))]);
+        assert!(out.contains("\"truncated\":false"), "{out}");
+        let (_, _, done) = classify_files("--truncate --max-bytes 3", &[("a.txt", Some(b"a\xffbcd"))]);
+        assert!(done.is_err_and(|e| e.contains("not valid UTF-8 at byte 1")));
     }
 
     #[test]

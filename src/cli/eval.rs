@@ -8,7 +8,7 @@ mod tests;
 
 use super::Failure;
 use super::load::load_model;
-use crate::corpus::{self, Columns, CorpusError, Document, Format, ReadOptions, Require};
+use crate::corpus::{self, Columns, CorpusError, Document, Format, Place, ReadOptions, Require};
 use crate::model::Model;
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -141,10 +141,12 @@ fn each_document<T: Send>(
             break;
         }
         progress.inc(chunk.len() as u64);
-        for scored in chunk.into_par_iter().map(&score).collect::<Vec<_>>() {
+        let scored: Vec<_> =
+            chunk.into_par_iter().map(|(document, place)| (score(document), place)).collect();
+        for (scored, place) in scored {
             match scored {
                 Ok(scored) => add(scored),
-                Err(unusable) => skips.unusable(&unusable)?,
+                Err(unusable) => skips.row(place.fault(unusable.to_string()))?,
             }
         }
     }
@@ -153,13 +155,16 @@ fn each_document<T: Send>(
     Ok(skips.total)
 }
 
-fn next_chunk(documents: &mut corpus::Documents, skips: &mut Skips<'_>) -> anyhow::Result<Vec<Document>> {
+fn next_chunk(
+    documents: &mut corpus::Documents,
+    skips: &mut Skips<'_>,
+) -> anyhow::Result<Vec<(Document, Place)>> {
     let (mut chunk, mut bytes) = (Vec::new(), 0);
-    for document in documents {
+    while let Some(document) = documents.next() {
         match document {
             Ok(document) => {
                 bytes += document.text.len() + document.title.len();
-                chunk.push(document);
+                chunk.push((document, documents.place()));
             }
             Err(error) => skips.row(error)?,
         }
@@ -184,14 +189,6 @@ impl Skips<'_> {
             return Err(error.into());
         }
         self.note(&error.to_string());
-        Ok(())
-    }
-
-    fn unusable(&mut self, unusable: &Unusable) -> anyhow::Result<()> {
-        if self.strict {
-            return Err(anyhow!("{unusable}"));
-        }
-        self.note(&unusable.to_string());
         Ok(())
     }
 

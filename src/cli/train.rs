@@ -51,13 +51,13 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FILE")]
     pub ham: Vec<PathBuf>,
     /// Lidstone smoothing
-    #[arg(long)]
+    #[arg(long, value_parser = |text: &str| number(text, f64::MIN_POSITIVE..=1e6, "above 0"))]
     pub alpha: Option<f64>,
     /// How evenly (source, label) pairs count: 0 by documents, 1 all alike
-    #[arg(long)]
+    #[arg(long, value_parser = |text: &str| number(text, 0.0..=1.0, "from 0 to 1"))]
     pub balance: Option<f64>,
     /// Size of the tables: bytes per documents^(2/3) of a table; 0 for no bound
-    #[arg(long)]
+    #[arg(long, value_parser = |text: &str| number(text, 0.0..=1e15, "0 or more"))]
     pub bytes: Option<f64>,
     /// Format of the data (jsonl, csv, tsv, fasttext); told from the extension when left out
     #[arg(long, value_name = "FORMAT")]
@@ -83,6 +83,10 @@ pub struct TrainArgs {
     /// Labelled data: files, folders, or - for standard input
     #[arg(required_unless_present = "add_to", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+fn number(text: &str, range: std::ops::RangeInclusive<f64>, expected: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|n| range.contains(n)).ok_or_else(|| format!("expected a number {expected}"))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -125,7 +129,7 @@ impl Interrupt {
 
     fn check(&self) -> Result<(), Failure> {
         if self.0.load(Ordering::Relaxed) {
-            return Err(Failure::Work(anyhow::anyhow!("interrupted: nothing was written")));
+            return Err(Failure::Work(anyhow::anyhow!("interrupted: no bundle was written")));
         }
         Ok(())
     }
@@ -138,6 +142,7 @@ pub fn run(args: TrainArgs) -> Result<(), Failure> {
         let problem = format!("counts are kept for topic and spam, not for {}", args.task.name());
         return Err(Failure::Usage(anyhow::anyhow!(problem)));
     }
+    crate::storage::check_target(&args.out).map_err(|e| Failure::Usage(anyhow::anyhow!(e)))?;
     let base = bundle::Base::open(&args)?;
     let data = corpus::Corpus::open(&args)?;
     let trained = match args.task {

@@ -40,6 +40,23 @@ pub enum CorpusErrorKind {
     MissingLabel,
     #[error("no language")]
     MissingLanguage,
+    /// A sound row that the task at hand cannot use.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// The file a document stands in and, where there is one, its 1-based line.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub path: PathBuf,
+    pub line: Option<u64>,
+}
+
+impl Place {
+    /// What the task at hand finds wrong with the document.
+    pub fn fault(self, problem: String) -> CorpusError {
+        CorpusError { path: self.path, line: self.line, kind: CorpusErrorKind::Unusable(problem) }
+    }
 }
 
 impl CorpusError {

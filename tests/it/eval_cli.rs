@@ -71,4 +71,8 @@ fn what_is_wrong_with_the_arguments_is_exit_2_with_the_work_exit_1() {
     assert!(stderr.contains("no/such/file.jsonl: cannot read"), "{stderr}");
     let (code, stderr) = refused(&eval(&["--task", "topic", "--strict", "-"], b"{\"text\":\"a\"}\n"));
     assert_eq!((code, stderr.as_str()), (1, "error: standard input:1: no label\n"));
+    let rows = b"{\"text\":\"a\",\"label\":\"ham\"}\n{\"text\":\"b\",\"label\":\"eggs\"}\n";
+    let (code, stderr) = refused(&eval(&["--task", "spam", "--strict", "-"], rows));
+    let expected = "error: standard input:2: label \"eggs\" is neither spam nor ham\n";
+    assert_eq!((code, stderr.as_str()), (1, expected));
 }

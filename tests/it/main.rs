@@ -38,3 +38,5 @@ mod torture;
 mod train_cli;
 // The articles again, through the server: every method and every unit of offsets.
 mod wire_articles;
+// The shipped weights against a fit of kept counts.
+mod weights_slice;

@@ -1,6 +1,7 @@
 use crate::support::fixture;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const MANIFEST: &str = "manifest.json";
 const TOPIC: &str = "topic.safetensors";
@@ -197,7 +198,7 @@ fn faults_in_the_data_are_named() {
     let cases: [(&[&str], &str); 5] = [
         (
             &["--strict", "--labels", labels, &unknown],
-            "unknown label \"teleportation\": expected one of account, billing, returns, shipping",
+            "unknown.csv:56: unknown label \"teleportation\": expected one of account, billing, returns, shipping",
         ),
         (&["--strict", &unlabelled], "unlabelled.csv:3"),
         (&[&one_class], "all 9 documents have the label \"billing\": at least two labels are needed"),
@@ -217,4 +218,143 @@ fn faults_in_the_data_are_named() {
         assert!(!out.exists(), "{more:?}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Each kind of fault is counted in the report, and the first of each are shown with their places.
+#[test]
+fn rows_that_are_skipped_are_counted_and_placed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (header, rows) = header_and_rows();
+    let mut faulty = rows.clone();
+    for (at, row) in
+        [(2, "beam me up,teleportation"), (4, "a text without a label,"), (6, "again,teleportation")]
+    {
+        faulty.insert(at, row.to_owned());
+    }
+    faulty.extend((0..9).map(|i| format!("number {i},")));
+    let data = write_csv(&dir.path().join("faulty.csv"), &header, &faulty);
+    let out = dir.path().join("out");
+    let labels = "account,billing,returns,shipping";
+    let args = ["train", "--task", "topic", "--labels", labels, "--format", "json", "--out"];
+    let output = glotsift(&[&args[..], &[out.to_str().unwrap(), &data]].concat());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{stderr}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let unknown = "unknown label \"teleportation\": expected one of account, billing, returns, shipping";
+    assert_eq!(report["skipped"], serde_json::json!({ unknown: 2, "no label": 10 }));
+    assert_eq!(report["documents"], rows.len());
+    let places: Vec<&str> = stderr.lines().filter_map(|line| line.split("faulty.csv").nth(1)).collect();
+    assert_eq!(
+        places,
+        [
+            &format!(":4: {unknown}"),
+            ":6: no label",
+            &format!(":8: {unknown}"),
+            ":59: no label",
+            ":60: no label"
+        ]
+    );
+}
+
+#[test]
+fn strict_takes_sound_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = fixture("own_labels.csv");
+    let strict = trained(dir.path(), "strict", &["--strict", table.to_str().unwrap()], "2");
+    assert!(strict == trained(dir.path(), "lenient", &[table.to_str().unwrap()], "2"));
+}
+
+#[test]
+fn a_text_of_a_folder_is_named_by_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    for (label, text) in [("billing", "the invoice is wrong"), ("teleportation", "beam me up")] {
+        std::fs::create_dir(dir.path().join(label)).unwrap();
+        std::fs::write(dir.path().join(label).join("1.txt"), text).unwrap();
+    }
+    let out = dir.path().join("out");
+    let args = ["train", "--task", "topic", "--strict", "--labels", "billing,shipping", "--out"];
+    let output = glotsift(&[&args[..], &[out.to_str().unwrap(), dir.path().to_str().unwrap()]].concat());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("teleportation/1.txt: unknown label \"teleportation\""), "{stderr}");
+}
+
+#[test]
+fn a_row_of_standard_input_is_placed_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_glotsift"))
+        .args([
+            "train",
+            "--task",
+            "topic",
+            "--strict",
+            "--labels",
+            "a,b",
+            "--out",
+            out.to_str().unwrap(),
+            "-",
+        ])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let rows = b"{\"text\":\"one\",\"label\":\"a\"}\n{\"text\":\"two\",\"label\":\"c\"}\n";
+    child.stdin.take().unwrap().write_all(rows).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let expected = "error: standard input:2: unknown label \"c\": expected one of a, b\n";
+    assert_eq!((output.status.code(), stderr.as_str()), (Some(1), expected));
+}
+
+/// Refused before any work is done, as arguments are.
+#[test]
+fn wrong_arguments_are_exit_2() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("notes.txt"), "not a bundle").unwrap();
+    let (occupied, out) = (dir.path().to_str().unwrap(), dir.path().join("out"));
+    let cases: [(&[&str], &str); 7] = [
+        (&["--out", occupied, "no/such/data.csv"], "exists and is no bundle"),
+        (&["--alpha", "0"], "expected a number above 0"),
+        (&["--alpha", "nan"], "expected a number above 0"),
+        (&["--balance", "1.5"], "expected a number from 0 to 1"),
+        (&["--balance", "nan"], "expected a number from 0 to 1"),
+        (&["--bytes=-1"], "expected a number 0 or more"),
+        (&["--language", "q1"], "--language \"q1\": expected a code such as eng"),
+    ];
+    for (more, said) in cases {
+        let table = fixture("own_labels.csv");
+        let mut args = vec!["train", "--task", "topic", table.to_str().unwrap()];
+        if !more.contains(&"--out") {
+            args.extend(["--out", out.to_str().unwrap()]);
+        }
+        let output = glotsift(&[&args[..], more].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && stderr.contains(said), "{more:?}: {stderr}");
+        assert!(!out.exists(), "{more:?}");
+    }
+}
+
+/// Interrupted or killed, a training leaves the bundle that was there, or the whole new one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_training_that_is_stopped_leaves_a_whole_bundle() {
+    let dir = tempfile::tempdir().unwrap();
+    let bundle = dir.path().join("mine");
+    train(&bundle);
+    let table = fixture("own_labels.csv");
+    for (signal, after) in [("-INT", 20), ("-KILL", 20), ("-KILL", 150), ("-KILL", 250), ("-KILL", 320)] {
+        let args = ["train", "--task", "topic", "--alpha", "0.5", "--out", bundle.to_str().unwrap()];
+        let mut child = Command::new(env!("CARGO_BIN_EXE_glotsift"))
+            .args(args)
+            .arg(&table)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(after));
+        let _ = Command::new("kill").arg(signal).arg(child.id().to_string()).stderr(Stdio::null()).status();
+        child.wait().unwrap();
+        done(&["model", "verify", bundle.to_str().unwrap()]);
+    }
 }

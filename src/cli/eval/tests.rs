@@ -74,7 +74,7 @@ fn strict_stops_at_the_first_bad_row() {
     let (printed, _) = eval("--task topic --strict", "a.jsonl", TOPICS);
     assert_eq!(printed, Err("a.jsonl:3: no label".to_owned()));
     let (printed, _) = eval("--task spam --strict", "a.csv", "text,label\na,eggs\n");
-    assert_eq!(printed, Err("label \"eggs\" is neither spam nor ham".to_owned()));
+    assert_eq!(printed, Err("a.csv:2: label \"eggs\" is neither spam nor ham".to_owned()));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Interrupt, TrainArgs, TrainTask};
 use crate::cli::Failure;
-use crate::corpus::{CorpusError, Document, ReadOptions, Require, open};
+use crate::corpus::{CorpusError, Document, ReadOptions, Require, STDIN, open};
 use crate::model::manifest::SourceCard;
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,7 +15,9 @@ use tempfile::NamedTempFile;
 const BATCH: usize = 4096;
 /// The class of documents of `--ham`: ordinary text, not messages somebody judged.
 pub const BACKGROUND: &str = "background";
-const SHOWN_SKIPS: usize = 5;
+/// So many skipped rows are shown of each reason, and so many in all; the rest are counted.
+const SHOWN_OF_REASON: u64 = 3;
+const SHOWN_SKIPS: u64 = 20;
 
 /// What `--sources` says of a source.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
@@ -35,7 +37,7 @@ pub struct Corpus {
     source_name: String,
     strict: bool,
     /// Standard input, kept for the second reading.
-    _spool: Option<NamedTempFile>,
+    spool: Option<NamedTempFile>,
 }
 
 /// How a reading went.
@@ -86,7 +88,7 @@ impl Corpus {
     ) -> Result<Self, Failure> {
         let (files, spool) = spool(files)?;
         for path in files.iter().chain(ham) {
-            if path != Path::new("-") && !path.exists() {
+            if path != Path::new(STDIN) && !path.exists() {
                 return Err(Failure::Work(anyhow!("cannot read {}: no such file or folder", path.display())));
             }
         }
@@ -102,11 +104,12 @@ impl Corpus {
             leave_out: args.leave_out.clone(),
             source_name: args.source_name.clone(),
             strict: args.strict,
-            _spool: spool,
+            spool,
         })
     }
 
-    /// Reads everything once, in batches. `check` names what is wrong with a document, if anything.
+    /// Reads everything once, in batches. `check` names what is wrong with a document; an empty name only
+    /// leaves it out of this reading.
     pub fn for_each(
         &self,
         doing: &str,
@@ -123,11 +126,12 @@ impl Corpus {
             if *ham {
                 options.require = Require::Text;
             }
-            for row in open(paths, &options) {
+            let mut rows = open(paths, &options);
+            while let Some(row) = rows.next() {
                 let mut document = match row {
                     Ok(document) => document,
                     Err(error) => {
-                        self.skip(&error, loud, &mut read, &progress)?;
+                        self.skip(error, loud, &mut read, &progress)?;
                         continue;
                     }
                 };
@@ -140,12 +144,13 @@ impl Corpus {
                     read.left_out += 1;
                     continue;
                 }
-                if let Some(problem) = check(&document) {
-                    if self.strict {
-                        return Err(Failure::Work(anyhow!("{problem} (--strict)")));
+                match check(&document) {
+                    None => {}
+                    Some(nothing) if nothing.is_empty() => continue,
+                    Some(problem) => {
+                        self.skip(rows.place().fault(problem), loud, &mut read, &progress)?;
+                        continue;
                     }
-                    *read.skipped.entry(problem).or_default() += 1;
-                    continue;
                 }
                 read.documents += 1;
                 pending.push(document);
@@ -165,20 +170,23 @@ impl Corpus {
 
     fn skip(
         &self,
-        error: &CorpusError,
+        mut error: CorpusError,
         loud: bool,
         read: &mut Read,
         progress: &ProgressBar,
     ) -> Result<(), Failure> {
-        let told = format!("{:#}", anyhow!(error.to_string()));
+        if self.spool.as_ref().is_some_and(|file| file.path() == error.path) {
+            error.path = STDIN.into();
+        }
         if self.strict || error.ends_file() {
-            return Err(Failure::Work(anyhow!(told)));
+            return Err(Failure::Work(anyhow!(error)));
         }
-        let shown: u64 = read.skipped.values().sum();
-        if loud && shown < SHOWN_SKIPS as u64 {
-            progress.suspend(|| eprintln!("skipped: {told}"));
+        let shown: u64 = read.skipped.values().map(|n| n.min(&SHOWN_OF_REASON)).sum();
+        let of_reason = read.skipped.entry(error.kind.to_string()).or_default();
+        if loud && *of_reason < SHOWN_OF_REASON && shown < SHOWN_SKIPS {
+            progress.suspend(|| eprintln!("skipped: {error}"));
         }
-        *read.skipped.entry(error.kind.to_string()).or_default() += 1;
+        *of_reason += 1;
         Ok(())
     }
 
@@ -208,7 +216,7 @@ impl Corpus {
 
 /// Standard input can be read once only: it goes to a temporary file.
 fn spool(files: &[PathBuf]) -> Result<(Vec<PathBuf>, Option<NamedTempFile>), Failure> {
-    if !files.iter().any(|f| f == Path::new("-")) {
+    if !files.iter().any(|f| f == Path::new(STDIN)) {
         return Ok((files.to_vec(), None));
     }
     let copy = || -> std::io::Result<NamedTempFile> {
@@ -217,7 +225,7 @@ fn spool(files: &[PathBuf]) -> Result<(Vec<PathBuf>, Option<NamedTempFile>), Fai
         Ok(file)
     };
     let file = copy().context("cannot keep standard input in a temporary file").map_err(Failure::Work)?;
-    let files = files.iter().map(|f| if f == Path::new("-") { file.path().to_owned() } else { f.clone() });
+    let files = files.iter().map(|f| if f == Path::new(STDIN) { file.path().to_owned() } else { f.clone() });
     Ok((files.collect(), Some(file)))
 }
 

@@ -63,7 +63,9 @@ fn table(args: &TrainArgs, report: &TrainReport, version: &str) -> String {
     for (reason, n) in &report.read.skipped {
         out += &format!("  skipped {n}: {reason}\n");
     }
-    if let Some(scores) = &report.scores {
+    if report.scores.as_ref().is_some_and(|scores| scores.n == 0) {
+        out += "held back 0: too few documents to say how good it is\n";
+    } else if let Some(scores) = &report.scores {
         out += &format!(
             "held back {}: accuracy {:.3}, macro F1 {:.3}, ECE {:.3}\n",
             scores.n, scores.accuracy, scores.macro_f1, scores.ece
