@@ -138,7 +138,9 @@ fn text_task(bundle: &Bundle, task: &'static str) -> Result<TextTask, ModelForma
         return manifest_error(format!("task {task} has no usable features"));
     };
     check(card, bytes, &pipeline_fingerprint(Some(&spec)))?;
-    let weights = TaskFile::open(&card.file, bytes)?.weights(card)?;
+    let file = TaskFile::open(&card.file, bytes)?;
+    let weights = file.weights(card)?;
+    let odds = file.odds(card)?;
     let Some(decision) = card.decision.filter(|d| {
         (0.0..=1.0).contains(&d.threshold)
             && d.threshold_low.is_none_or(|low| (0.0..=d.threshold).contains(&low))
@@ -157,6 +159,7 @@ fn text_task(bundle: &Bundle, task: &'static str) -> Result<TextTask, ModelForma
             threshold_low: decision.threshold_low.unwrap_or(decision.threshold),
             min_letters: decision.min_letters,
         },
+        odds,
     })
 }
 
