@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn what_the_own_table_lacks_the_pooled_one_answers() {
-        let (a, b, c) = (1 << 63 | 11 << 40, 1 << 63 | 22 << 40, 1 << 63 | 33 << 40);
+        let [a, b, c] = [1_u64, 2, 3].map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let weights = Weights::pack(
             2,
             vec![table("*", 0.0, &[(a, 1, 2.0), (b, 1, 1.0)]), table("spa", 0.5, &[(a, 0, 3.0)])],

@@ -505,3 +505,125 @@ pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds,
     }
     (odds, low, high)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECIPE: Recipe = Recipe {
+        alpha: 1.0,
+        prior: 2.0,
+        balance: 0.0,
+        smallest_cell: 1.0,
+        rounds: 0,
+        first: 1.0,
+        temperature: 1.0,
+        bytes: 0.0,
+    };
+    const UNITS: u32 = WEIGHT_SCALE;
+
+    fn feature(n: u64) -> u64 {
+        1 << 63 | (n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+
+    fn add(documents: &mut Documents, table: &str, spam: bool, fold: u8, features: &[(u64, u32)]) {
+        let vector: Vec<(u64, u32)> = features.iter().map(|(n, w)| (feature(*n), w * UNITS)).collect();
+        documents.add(&Place { table, source: "s", spam, fold }, &vector);
+    }
+
+    /// Two languages; feature 1 is spam in one and ham in the other.
+    fn two_languages() -> Documents {
+        let mut documents = Documents::default();
+        add(&mut documents, "a", true, 0, &[(1, 3), (2, 1)]);
+        add(&mut documents, "a", false, 1, &[(2, 2)]);
+        add(&mut documents, "b", false, 2, &[(1, 1), (3, 1)]);
+        documents
+    }
+
+    #[test]
+    fn smoothed_by_the_pooled_table_by_hand() {
+        let documents = two_languages();
+        let sums = Sums::count(&documents, &RECIPE, None);
+        let weights = sums.pack(&documents).expect("two labels");
+        // Pooled: spam 3 1 0 of 4, ham 1 2 1 of 4; alpha 1, three features, so denominators of 7.
+        // Table a: feature 1 spam (3 + 2 * 4/7) / (4 + 2), ham (0 + 2 * 2/7) / (2 + 2).
+        let expected = ((3.0 + 2.0 * 4.0 / 7.0) / 6.0_f64).ln() - ((2.0 * 2.0 / 7.0) / 4.0_f64).ln();
+        let of = |table: &str, n: u64| {
+            let tables = weights.tables();
+            let own = weights.table(table).expect("a table");
+            let pooled = weights.table(POOLED).map(|t| &tables[t]);
+            crate::bayes::odds::term(&weights, &tables[own], pooled, feature(n)).expect("a known feature")
+        };
+        assert!((of("a", 1) - expected).abs() < 0.05, "{} {expected}", of("a", 1));
+        // Feature 3 is not in a: pooled ln (1/7) / (2/7), and ln (2 + 2) / (4 + 2) on top.
+        let expected = 0.5_f64.ln() + (4.0 / 6.0_f64).ln();
+        assert!((of("a", 3) - expected).abs() < 0.05, "{} {expected}", of("a", 3));
+        assert!((of(POOLED, 1) - 2_f64.ln()).abs() < 0.05);
+    }
+
+    #[test]
+    fn leaving_a_document_out_is_never_having_counted_it() {
+        let documents = two_languages();
+        let whole = Sums::count(&documents, &RECIPE, None);
+        let without = Sums::count(&documents, &RECIPE, Some(0));
+        // Smoothing counts the features ever met; here all of them are met without document 0 too.
+        let left = whole.score_without(&documents, 0, UNIT as u64);
+        assert!((left - without.score_without(&documents, 0, 0)).abs() < 1e-9, "{left}");
+    }
+
+    #[test]
+    fn rounds_count_what_was_missed() {
+        let mut documents = Documents::default();
+        for _ in 0..8 {
+            add(&mut documents, "a", true, 0, &[(1, 2), (2, 1)]);
+            add(&mut documents, "a", false, 0, &[(3, 2), (2, 1)]);
+        }
+        // Spam that looks like ham: it is missed, so it counts more than it did.
+        add(&mut documents, "a", true, 0, &[(3, 2), (4, 1)]);
+        let plain = Sums::count(&documents, &RECIPE, None);
+        let rounds = Sums::count(&documents, &Recipe { rounds: 3, ..RECIPE }, None);
+        let share = |sums: &Sums| sums.shared[3][SPAM] as f64 / sums.total[SPAM] as f64;
+        assert!(share(&rounds) > 1.5 * share(&plain), "{} {}", share(&rounds), share(&plain));
+    }
+
+    #[test]
+    fn order_does_not_show() {
+        let packed = |order: &[usize]| {
+            let mut documents = Documents::default();
+            for &i in order {
+                let (table, spam) = (["a", "b", "c"][i % 3], i.is_multiple_of(2));
+                add(&mut documents, table, spam, (i % 3) as u8, &[(i as u64 % 5, 1), (i as u64 % 7, 2)]);
+            }
+            let weights = Sums::count(&documents, &Recipe { rounds: 2, ..RECIPE }, None).pack(&documents);
+            let weights = weights.expect("two labels");
+            (weights.parts().0.clone(), weights.parts().1.clone())
+        };
+        let forwards: Vec<usize> = (0..40).collect();
+        let backwards: Vec<usize> = (0..40).rev().collect();
+        assert_eq!(packed(&forwards), packed(&backwards));
+    }
+
+    #[test]
+    fn the_threshold_lies_where_ham_ends() {
+        let documents = two_languages();
+        let weights = Sums::count(&documents, &RECIPE, None).pack(&documents).expect("two labels");
+        let held = |spam: bool, score: f64| HeldOut {
+            table: "a".into(),
+            spam,
+            background: false,
+            padded: false,
+            observed: Observed { whole: (vec![score], 400), ..Observed::default() },
+        };
+        let mut seen: Vec<HeldOut> = (0..1000).map(|i| held(false, -200.0 + f64::from(i) / 4.0)).collect();
+        seen.extend((0..1000).map(|i| held(true, f64::from(i) / 4.0)));
+        let budget = Budget { spam: 0.005, not_ham: 0.01, background: 0.01 };
+        let (odds, low, high) = calibrate(&seen, &weights, &budget);
+        let table = weights.table("a").expect("a");
+        let ham = |bound: f64| {
+            let above = |held: &&HeldOut| !held.spam && odds.log_odds(table, 0, &held.observed) >= bound;
+            seen.iter().filter(above).count()
+        };
+        assert_eq!((ham(low), ham(high)), (10, 5));
+        assert!(low <= high);
+    }
+}
