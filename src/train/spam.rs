@@ -26,14 +26,18 @@ const UNIT: f64 = 4096.0;
 const MIN_OWN: usize = 20;
 /// Documents the prior of a table's curve is worth.
 const CURVE_PRIOR: f64 = 2.0;
-/// What an ordinary article and a padded copy of a spam count for in calibration, beside a message.
-const BACKGROUND_WEIGHT: f64 = 0.05;
-const PADDED_WEIGHT: f64 = 0.5;
+/// In calibration a table's articles together count as this share of its messages, one article between
+/// these bounds, and a padded copy of a spam as much as this share of a message.
+const BACKGROUND_SHARE: f64 = 0.25;
+const BACKGROUND_WEIGHT: (f64, f64) = (0.05, 1.0);
+const PADDED_WEIGHT: f64 = 0.4;
 /// Ham of a language that must lie below the threshold before it may be lowered, how much room is left
 /// above the highest, and the most it is lowered, in log-odds.
 const HAM_SEEN: usize = 100;
 const ROOM: f64 = 0.5;
 const LOWERED: f64 = 2.5;
+/// The most a threshold is raised where a language's articles would spend more than twice their budget.
+const RAISED: f64 = 1.0;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recipe {
@@ -420,16 +424,6 @@ pub struct HeldOut {
     pub observed: Observed,
 }
 
-impl HeldOut {
-    fn weight(&self) -> f64 {
-        match (self.padded, self.background) {
-            (true, _) => PADDED_WEIGHT,
-            (_, true) => BACKGROUND_WEIGHT,
-            _ => 1.0,
-        }
-    }
-}
-
 /// Shares of held-out ham: of messages at most the first may be called SPAM and at most the second not
 /// called HAM; of ordinary articles at most the third.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -443,10 +437,21 @@ pub struct Budget {
 /// and below which it is HAM.
 pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds, f64, f64) {
     let prior = Curve::PRIOR.parameters().map(f64::from);
+    let mut kinds: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
+    for held in seen.iter().filter(|held| !held.padded) {
+        kinds.entry(held.table.as_str()).or_default()[usize::from(held.background)] += 1.0;
+    }
+    let weight = |held: &HeldOut| match kinds.get(held.table.as_str()) {
+        _ if held.padded => PADDED_WEIGHT,
+        Some([messages, articles]) if held.background => {
+            (BACKGROUND_SHARE * messages / articles).clamp(BACKGROUND_WEIGHT.0, BACKGROUND_WEIGHT.1)
+        }
+        _ => 1.0,
+    };
     let observation = |held: &HeldOut| Observation {
         terms: Curve::terms(held.observed.whole.0.first().copied().unwrap_or(0.0), held.observed.whole.1),
         spam: held.spam,
-        weight: held.weight(),
+        weight: weight(held),
     };
     let plain = || seen.iter().filter(|held| !held.padded);
     let all: Vec<_> = plain().map(observation).collect();
@@ -472,7 +477,7 @@ pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds,
         .iter()
         .filter_map(|held| match odds.parts(of(held)?, 0, &held.observed)? {
             (whole, Some(piece)) => {
-                Some(Observation { terms: [whole, 1.0, piece], spam: held.spam, weight: held.weight() })
+                Some(Observation { terms: [whole, 1.0, piece], spam: held.spam, weight: weight(held) })
             }
             _ => None,
         })
@@ -498,9 +503,16 @@ pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds,
     // threshold of every language lies where its own ham ends.
     for (table, curve) in odds.curves.iter_mut().enumerate() {
         let ham: Vec<f64> = scored.iter().filter(|s| s.0 == table && !s.1.spam).map(|s| s.2).collect();
+        let mut articles: Vec<f64> =
+            scored.iter().filter(|s| s.0 == table && s.1.background).map(|s| s.2).collect();
+        articles.sort_by(|a, b| b.total_cmp(a));
+        let allowed = (articles.len() as f64 * 2.0 * budget.background) as usize;
         if ham.len() >= HAM_SEEN {
             let highest = ham.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             curve.offset += (low - ROOM - highest).clamp(0.0, LOWERED) as f32;
+        }
+        if articles.len() >= HAM_SEEN {
+            curve.offset += (low - articles[allowed]).clamp(-RAISED, 0.0) as f32;
         }
     }
     (odds, low, high)
