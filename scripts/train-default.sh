@@ -29,9 +29,18 @@ sources=(--sources "$data/manifest.json" --classes open,unknown)
 # Seventeen IPTC topics, one table per language.
 "$glotsift" train --task topic --labels iptc --base "$stage/2" --name default --out "$stage/3" \
     "${sources[@]}" "$data"/topic/train
-# Spam, with real news as ham in every language. exais_sms calls greetings and quotations spam.
+# Spam, with real news as ham in every language, and comment spam of our own wording. exais_sms calls
+# greetings and quotations spam.
+python3 "$root/scripts/comment_spam.py" --half train --count 450 >"$stage/comments.jsonl"
+python3 - "$data/manifest.json" >"$stage/spam-sources.json" <<'PYTHON'
+import json, sys
+sources = json.load(open(sys.argv[1], encoding="utf-8"))
+ours = {"class": "open", "licence": "Apache-2.0", "repository": "scripts/comment_spam.py", "kind": "synthetic"}
+json.dump(sources | {"glotsift_comment_spam": ours}, sys.stdout)
+PYTHON
 "$glotsift" train --task spam --base "$stage/3" --name default --out "$stage/4" \
-    "${sources[@]}" --leave-out exais_sms --ham "$data/topic/train" -- "$data"/spam/train
+    --sources "$stage/spam-sources.json" --classes open,unknown --leave-out exais_sms \
+    --ham "$data/topic/train" -- "$data"/spam/train "$stage/comments.jsonl"
 
 mkdir -p "$out"
 cp "$stage"/4/* "$out"/

@@ -11,6 +11,8 @@
 
 pub mod calibration;
 pub mod fit;
+pub mod odds;
+pub mod pieces;
 pub mod weights;
 
 /// Which naive Bayes.

@@ -341,9 +341,17 @@ fn spam(
     let Some(label) = task.labels.iter().position(|l| l.id == "spam") else { return };
     let text = prepared.text(TextUse::Spam);
     let tables = tables(task, &prepared.language);
-    let used = scratch.vectorize(text.as_str(), &task.spec);
-    let p = task.probabilities(&tables, scratch);
-    let probability = p.get(label).copied().unwrap_or(0.0);
+    let (used, probability) = match &task.odds {
+        Some(odds) => {
+            let observed = task.observe(&tables, text.as_str(), scratch);
+            (observed.used, odds.probability(&tables, &observed))
+        }
+        None => {
+            let used = scratch.vectorize(text.as_str(), &task.spec);
+            let p = task.probabilities(&tables, scratch);
+            (used, p.get(label).copied().unwrap_or(0.0))
+        }
+    };
     let (low, high) = match options.spam_threshold {
         Some(threshold) => (threshold, threshold),
         None => (task.rule.threshold_low, task.rule.threshold),

@@ -4,6 +4,8 @@
 //! character n-grams within word boundaries and, where the script has spaces, words and word bigrams
 //! (scikit-learn's `char_wb` and `word` analyzers, hashed). Nothing is allocated per feature.
 
+mod marks;
+
 use crate::text::normalize;
 use unicode_normalization::char::is_combining_mark;
 
@@ -25,6 +27,20 @@ pub struct FeatureSpec {
     pub weighting: Weighting,
     /// Also emit the shape of the text: links, capitals, digits, marks.
     pub shape: bool,
+    /// Also emit links, numbers as written and single marks.
+    pub marks: bool,
+}
+
+impl FeatureSpec {
+    /// For the fingerprint; a spec without marks is named as it was before there were any.
+    fn describe(&self) -> String {
+        let Self { ngram_max, ngram_chars, word_chars, word_weight, weighting, shape, marks } = self;
+        let marks = if *marks { ", marks: true" } else { "" };
+        format!(
+            "FeatureSpec {{ ngram_max: {ngram_max}, ngram_chars: {ngram_chars}, word_chars: {word_chars}, \
+             word_weight: {word_weight}, weighting: {weighting:?}, shape: {shape}{marks} }}"
+        )
+    }
 }
 
 /// How a feature's count in a document becomes its weight.
@@ -159,6 +175,9 @@ impl Scratch {
         }
         if spec.shape {
             emit_shape(&text[..looked_at], &mut emit);
+        }
+        if spec.marks {
+            marks::emit(&text[..looked_at], &mut emit);
         }
         looked_at
     }
@@ -297,7 +316,7 @@ pub fn fingerprint(spec: Option<&FeatureSpec>) -> u64 {
     let mut bytes = PIPELINE_VERSION.to_le_bytes().to_vec();
     bytes.extend_from_slice(&crate::noise::fingerprint(PROBE).unwrap_or(0).to_le_bytes());
     if let Some(spec) = spec {
-        bytes.extend_from_slice(format!("{spec:?}").as_bytes());
+        bytes.extend_from_slice(spec.describe().as_bytes());
         let mut scratch = Scratch::default();
         scratch.vectorize(normalize(PROBE, &[]).as_str(), spec);
         for (hash, weight) in &scratch.vector {
@@ -385,6 +404,7 @@ mod tests {
         word_weight: 1,
         weighting: Weighting::Counts { cap: 255 },
         shape: false,
+        marks: false,
     };
 
     fn pieces(text: &str) -> Vec<&str> {

@@ -140,6 +140,7 @@ fn text_task(bundle: &Bundle, task: &'static str) -> Result<TextTask, ModelForma
     check(card, bytes, &pipeline_fingerprint(Some(&spec)))?;
     let file = TaskFile::open(&card.file, bytes)?;
     let (weights, confidence) = (file.weights(card)?, file.confidence()?);
+    let odds = file.odds(card)?;
     let Some(decision) = card.decision.filter(|d| {
         (0.0..=1.0).contains(&d.threshold)
             && d.threshold_low.is_none_or(|low| (0.0..=d.threshold).contains(&low))
@@ -159,6 +160,7 @@ fn text_task(bundle: &Bundle, task: &'static str) -> Result<TextTask, ModelForma
             threshold_low: decision.threshold_low.unwrap_or(decision.threshold),
             min_letters: decision.min_letters,
         },
+        odds,
     })
 }
 

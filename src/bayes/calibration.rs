@@ -149,9 +149,10 @@ impl Confidence {
             let said: f64 = part.iter().map(|s| s.0).sum();
             let right: f64 = part.iter().map(|s| s.1).sum();
             let mut block = (part.len() as f64, said, right);
-            let merges =
-                |last: &mut (f64, f64, f64)| last.2 / last.0 >= block.2 / block.0 || last.1 / last.0 >= block.1 / block.0;
-            while let Some(last) = blocks.pop_if(merges) {
+            while let Some(last) = blocks.last().copied()
+                && (last.2 / last.0 >= block.2 / block.0 || last.1 / last.0 >= block.1 / block.0)
+            {
+                blocks.pop();
                 block = (block.0 + last.0, block.1 + last.1, block.2 + last.2);
             }
             blocks.push(block);

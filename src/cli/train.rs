@@ -5,6 +5,7 @@ mod corpus;
 mod kept;
 mod language;
 mod report;
+mod spam;
 mod spool;
 mod text;
 
@@ -146,6 +147,8 @@ pub fn run(args: TrainArgs) -> Result<(), Failure> {
     let base = bundle::Base::open(&args)?;
     let data = corpus::Corpus::open(&args)?;
     let trained = match args.task {
+        // Kept counts have no texts left to count again: they are fitted plainly, as for topics.
+        TrainTask::Spam if !keeps_counts => spam::train(&args, &base, &data, &interrupt)?,
         TrainTask::Topic | TrainTask::Spam => text::train(&args, &base, &data, &interrupt)?,
         TrainTask::Language => language::train(&args, &data, &interrupt)?,
         TrainTask::Boilerplate => text::boilerplate(&data, &interrupt)?,

@@ -2,6 +2,7 @@
 
 use super::manifest::{Manifest, SCHEMA, TaskCard};
 use crate::bayes::calibration::Confidence;
+use crate::bayes::odds::{Curve, Odds};
 use crate::bayes::weights::{Codebooks, Table, Weights, WeightsError};
 use crate::features::{self, FeatureSpec};
 use bytes::Bytes;
@@ -149,6 +150,28 @@ impl<'a> TaskFile<'a> {
         }
     }
 
+    /// Calibration of a task of ham and spam whose tables stand on the pooled one; `None` where the file
+    /// has none.
+    pub fn odds(&self, card: &TaskCard) -> Result<Option<Odds>, ModelFormatError> {
+        if !self.tensors.names().contains(&"curve") {
+            return Ok(None);
+        }
+        let (curves, pieces) = (self.f32s("curve")?, self.f32s("pieces")?);
+        let labels: Vec<&str> = card.labels.iter().map(|l| l.id.as_str()).collect();
+        let pieces: Result<[f32; 3], _> = pieces.try_into();
+        match pieces {
+            Ok(pieces)
+                if labels == ["ham", "spam"]
+                    && curves.len() == 4 * card.tables.len()
+                    && curves.iter().chain(&pieces).all(|w| w.is_finite()) =>
+            {
+                let curve = |w: &[f32]| Curve::from([w[0], w[1], w[2], w[3]]);
+                Ok(Some(Odds { curves: curves.chunks_exact(4).map(curve).collect(), pieces }))
+            }
+            _ => self.wrong(format!("tensors curve and pieces do not fit {} tables", card.tables.len())),
+        }
+    }
+
     /// The weights in this file, for a card's labels and tables.
     pub fn weights(&self, card: &TaskCard) -> Result<Weights, ModelFormatError> {
         let (n_labels, n_tables) = (card.labels.len(), card.tables.len());
@@ -287,6 +310,15 @@ pub fn weight_tensors(weights: &Weights) -> Vec<(String, TensorBytes)> {
 pub fn confidence_tensor(confidence: &Confidence) -> (String, TensorBytes) {
     let values: Vec<f32> = confidence.points().iter().flat_map(|p| [p.0, p.1]).collect();
     (CONFIDENCE.to_string(), TensorBytes::f32s(vec![values.len() / 2, 2], &values))
+}
+
+/// The tensors [`TaskFile::odds`] reads.
+pub fn odds_tensors(odds: &Odds) -> Vec<(String, TensorBytes)> {
+    let curves: Vec<f32> = odds.curves.iter().flat_map(Curve::parameters).collect();
+    vec![
+        ("curve".into(), TensorBytes::f32s(vec![odds.curves.len(), 4], &curves)),
+        ("pieces".into(), TensorBytes::f32s(vec![3], &odds.pieces)),
+    ]
 }
 
 /// The bytes of one task file.

@@ -63,6 +63,8 @@ pub struct FeatureCard {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count_cap: Option<u8>,
     pub shape: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub marks: bool,
 }
 
 impl FeatureCard {
@@ -79,6 +81,7 @@ impl FeatureCard {
             word_weight: self.word_weight,
             weighting,
             shape: self.shape,
+            marks: self.marks,
         })
     }
 }
@@ -97,6 +100,7 @@ impl From<&FeatureSpec> for FeatureCard {
             norm,
             count_cap,
             shape: spec.shape,
+            marks: spec.marks,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A task decided on the words of a text: topic, spam, or a user's own labels.
 
 use crate::bayes::calibration::Confidence;
+use crate::bayes::odds::{self, Odds, SPAM};
+use crate::bayes::pieces::{Observed, observe};
 use crate::bayes::weights::Weights;
 use crate::features::{FeatureSpec, Place, Scratch};
 
@@ -33,6 +35,8 @@ pub struct TextTask {
     pub confidence: Confidence,
     pub spec: FeatureSpec,
     pub rule: DecisionRule,
+    /// Of two labels whose tables stand on the pooled one; scores and calibration are then other.
+    pub odds: Option<Odds>,
 }
 
 /// A term of a label's log-odds and the text it came from, as byte offsets into the classified text.
@@ -46,6 +50,12 @@ impl TextTask {
     /// The table for a language (folded code), else the pooled one.
     pub fn table_for(&self, folded: Option<&str>) -> Option<usize> {
         folded.and_then(|code| self.weights.table(code)).or_else(|| self.weights.table(POOLED))
+    }
+
+    /// Scores a text with the tables given; for a task with [`TextTask::odds`].
+    pub fn observe(&self, tables: &[(usize, f64)], text: &str, scratch: &mut Scratch) -> Observed {
+        let numbers: Vec<usize> = tables.iter().map(|t| t.0).collect();
+        observe(&self.weights, &self.spec, &numbers, self.weights.table(POOLED), text, scratch)
     }
 
     /// Probability of each label of the document vector in `scratch`, tables mixed by their weight.
@@ -88,7 +98,18 @@ impl TextTask {
         let own_bias = head.bias.get(label).map_or(0.0, |b| f64::from(*b));
         let unit = f64::from(crate::features::WEIGHT_SCALE);
         let mut shares: std::collections::HashMap<u64, (f64, u32)> = std::collections::HashMap::new();
+        let backed = self.odds.as_ref().and_then(|odds| odds.curves.get(table)).map(|curve| {
+            let towards = if label == SPAM { 1.0 } else { -1.0 };
+            (curve.rate(scratch.vector.len()) * towards, self.weights.table(POOLED))
+        });
         for &(hash, weight) in &scratch.vector {
+            if let Some((rate, pooled)) = backed {
+                let pooled = pooled.and_then(|pooled| self.weights.tables().get(pooled));
+                if let Some(term) = odds::term(&self.weights, head, pooled, hash) {
+                    shares.insert(hash, (term * f64::from(weight) / unit * rate, 0));
+                }
+                continue;
+            }
             let (mut own, mut rest) = (0.0, 0.0);
             let known = self.weights.look_up(head, hash, |l, w| {
                 if l == label {

@@ -235,6 +235,7 @@ mod tests {
         word_weight: 1,
         weighting: Weighting::LogNormalized { norm: 30 },
         shape: false,
+        marks: false,
     };
 
     fn examples(range: std::ops::Range<u32>) -> Vec<Example> {

@@ -225,6 +225,7 @@ mod tests {
                 norm: Some(30),
                 count_cap: None,
                 shape: false,
+                marks: false,
             }),
             recipe: Some(RecipeCard {
                 variant: "complement".to_owned(),

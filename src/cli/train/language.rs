@@ -31,6 +31,7 @@ const SPEC: FeatureSpec = FeatureSpec {
     word_weight: 1,
     weighting: Weighting::Counts { cap: 255 },
     shape: false,
+    marks: false,
 };
 
 /// `eng_Latn` for a row: its language's own code, its script or the one its letters are in.

@@ -35,6 +35,7 @@ const SPEC: FeatureSpec = FeatureSpec {
     word_weight: 3,
     weighting: Weighting::LogNormalized { norm: 30 },
     shape: false,
+    marks: false,
 };
 
 fn recipe(args: &TrainArgs) -> Recipe {
@@ -310,7 +311,7 @@ fn previous_scalings(base: &Base, labels: &[LabelCard]) -> BTreeMap<String, Scal
     tables.iter().map(|table| (table.name.clone(), table.scaling())).collect()
 }
 
-fn source_of(document: &Document) -> &str {
+pub(super) fn source_of(document: &Document) -> &str {
     document.source.as_deref().unwrap_or_default()
 }
 
@@ -319,7 +320,7 @@ fn listed(labels: &[LabelCard]) -> String {
     shown.join(", ")
 }
 
-fn usable(read: &Read, labels: &BTreeMap<String, u64>) -> Result<(), Failure> {
+pub(super) fn usable(read: &Read, labels: &BTreeMap<String, u64>) -> Result<(), Failure> {
     let error = match labels.first_key_value() {
         None => TrainError::EmptyCorpus,
         Some((label, &documents)) if labels.len() == 1 => {

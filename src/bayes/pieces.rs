@@ -1,0 +1,138 @@
+//! A text in pieces: words padded around a spam dilute it in the whole, not in the piece that holds it.
+
+use super::odds::{Odds, logistic, score};
+use super::weights::Weights;
+use crate::features::{FeatureSpec, Scratch};
+use std::ops::Range;
+
+/// Characters of the beginnings and ends looked at apart.
+const ENDS: [usize; 3] = [100, 200, 400];
+/// Where the pieces between begin, each as long as the longest beginning.
+const MIDDLES: [usize; 3] = [400, 800, 1200];
+
+/// Beginnings, ends and middles of a text, those well shorter than it; none of a short text.
+pub fn pieces(text: &str) -> Vec<Range<usize>> {
+    let longest = ENDS[2];
+    let farthest = MIDDLES[2] + longest;
+    let starts: Vec<usize> = text.char_indices().map(|c| c.0).take(farthest + 1).collect();
+    let mut found = Vec::new();
+    let tails: Vec<usize> = text.char_indices().rev().map(|c| c.0).take(longest).collect();
+    for length in ENDS {
+        if starts.len() * 2 > length * 3 {
+            found.push(0..starts[length]);
+            found.push(tails[length - 1]..text.len());
+        }
+    }
+    for start in MIDDLES {
+        if let Some(&end) = starts.get(start + longest) {
+            found.push(starts[start]..end);
+        }
+    }
+    found
+}
+
+/// Scores of a text and its pieces, by table asked, before calibration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// By table, and the number of features.
+    pub whole: (Vec<f64>, usize),
+    pub pieces: Vec<(Vec<f64>, usize)>,
+    /// Bytes of the text looked at.
+    pub used: usize,
+}
+
+/// Scores `text` with every table of `tables`; `scratch` is left with the vector of the whole text.
+pub fn observe(
+    weights: &Weights,
+    spec: &FeatureSpec,
+    tables: &[usize],
+    pooled: Option<usize>,
+    text: &str,
+    scratch: &mut Scratch,
+) -> Observed {
+    let scored = |scratch: &Scratch| {
+        let scores = tables.iter().map(|&table| score(weights, table, pooled, &scratch.vector)).collect();
+        (scores, scratch.vector.len())
+    };
+    let mut observed = Observed::default();
+    for piece in pieces(text) {
+        scratch.vectorize(&text[piece], spec);
+        observed.pieces.push(scored(scratch));
+    }
+    observed.used = scratch.vectorize(text, spec);
+    observed.whole = scored(scratch);
+    observed
+}
+
+impl Odds {
+    /// Log-odds of spam of the whole text and of its most suspicious piece, by the curve of a table;
+    /// `index` is the place of `table` among those asked.
+    pub fn parts(&self, table: usize, index: usize, observed: &Observed) -> Option<(f64, Option<f64>)> {
+        let curve = self.curves.get(table)?;
+        let at =
+            |(scores, features): &(Vec<f64>, usize)| Some(curve.log_odds(*scores.get(index)?, *features));
+        let worst = observed.pieces.iter().filter_map(at).max_by(f64::total_cmp);
+        Some((at(&observed.whole)?, worst))
+    }
+
+    /// Calibrated log-odds of spam.
+    pub fn log_odds(&self, table: usize, index: usize, observed: &Observed) -> f64 {
+        match self.parts(table, index, observed) {
+            Some((whole, None)) => whole,
+            Some((whole, Some(piece))) => {
+                let [of_whole, constant, of_piece] = self.pieces.map(f64::from);
+                of_whole * whole + constant + of_piece * piece
+            }
+            None => 0.0,
+        }
+    }
+
+    /// Probability of spam, tables mixed by their weight.
+    pub fn probability(&self, tables: &[(usize, f64)], observed: &Observed) -> f64 {
+        let total: f64 = tables.iter().map(|t| t.1).sum();
+        tables
+            .iter()
+            .enumerate()
+            .map(|(index, &(table, weight))| weight / total * logistic(self.log_odds(table, index, observed)))
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bayes::odds::Curve;
+
+    #[test]
+    fn pieces_are_beginnings_ends_and_middles() {
+        assert!(pieces("short").is_empty());
+        let text = "ä".repeat(160);
+        assert_eq!(pieces(&text), [0..200, 120..320]);
+        let text = "x".repeat(5000);
+        let found = pieces(&text);
+        assert_eq!(found.len(), 9);
+        assert!(found.contains(&(4600..5000)) && found.contains(&(800..1200)));
+    }
+
+    #[test]
+    fn the_worst_piece_counts() {
+        let curve = Curve { slope: 100.0, ..Curve::PRIOR };
+        let odds = Odds { curves: vec![curve], pieces: [0.5, -1.0, 0.25] };
+        let mut observed = Observed { whole: (vec![2.0], 10), ..Observed::default() };
+        assert!((odds.log_odds(0, 0, &observed) - 2.0).abs() < 1e-9);
+        observed.pieces = vec![(vec![-3.0], 10), (vec![8.0], 10)];
+        // 0.5 * 2 - 1 + 0.25 * 8
+        assert!((odds.log_odds(0, 0, &observed) - 2.0).abs() < 1e-9);
+        assert_eq!(odds.log_odds(7, 0, &observed), 0.0);
+        assert!((odds.probability(&[(0, 0.4)], &observed) - logistic(2.0)).abs() < 1e-9);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn pieces_are_on_character_boundaries(text in "\\PC{0,900}") {
+            for piece in pieces(&text) {
+                let _ = &text[piece];
+            }
+        }
+    }
+}
