@@ -180,6 +180,30 @@ impl Scratch {
         }
     }
 
+    /// Calls `each(hash, shorter)` for every character n-gram of two or more: `shorter` holds the n-gram
+    /// without its last and without its first character, 0 where that is a boundary alone.
+    pub fn each_parent(&mut self, text: &str, spec: &FeatureSpec, mut each: impl FnMut(u64, [u64; 2])) {
+        self.fold(text, spec.ngram_chars as usize);
+        let end = self.folded.len().min(spec.ngram_chars as usize + 1);
+        let longest = usize::from(spec.ngram_max);
+        for start in 0..end {
+            let (mut hash, mut without_first) = (NGRAM_SEED, NGRAM_SEED);
+            for (n, &c) in self.folded[start..].iter().take(longest).enumerate() {
+                let prefix = if n == 1 && self.folded[start] == BOUNDARY { 0 } else { hash };
+                hash = mix(hash, u64::from(c));
+                if n == 0 {
+                    continue;
+                }
+                without_first = mix(without_first, u64::from(c));
+                let suffix = if n == 1 && c == BOUNDARY { 0 } else { without_first };
+                each(hash, [prefix, suffix]);
+                if c == BOUNDARY {
+                    break;
+                }
+            }
+        }
+    }
+
     #[inline]
     fn emit_words(&self, spec: &FeatureSpec, emit: &mut impl FnMut(u64, u32, Place)) {
         let end = self.folded.len().min(spec.word_chars as usize + 1);
