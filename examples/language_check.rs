@@ -2,7 +2,8 @@
 //! of two. Seeded: the same numbers every time.
 //!
 //! usage: `cargo run --release --example language_check -- MODEL_DIR SENTENCES.jsonl.gz [SHOW]`
-//! SENTENCES has `text` and `lang`, such as language/flores/dev.jsonl.gz; SHOW prints errors.
+//! SENTENCES has `text` and `lang`, such as language/flores/dev.jsonl.gz; SHOW prints errors, and how well
+//! every text fits when it is `fit`.
 
 use anyhow::{Context, Result};
 use glotsift::classify::{Options, classify};
@@ -133,6 +134,9 @@ fn main() -> Result<()> {
         for _ in 0..CASES {
             let text = case(kind, &mut dice);
             let got = answer(&model, &text);
+            if show.first().is_some_and(|s| s == "fit") {
+                println!("{kind}: {}", fit(&model, &text));
+            }
             let hit = matches!(got.as_str(), "und" | "zxx");
             hits += usize::from(hit);
             if !hit && !show.is_empty() {
@@ -144,6 +148,11 @@ fn main() -> Result<()> {
         all += CASES;
     }
     println!("no language: {right} of {all}");
+    if show.first().is_some_and(|s| s == "fit") {
+        for (text, lang) in &rows {
+            println!("sentence {lang}: {}", fit(&model, text));
+        }
+    }
     let mut lost: BTreeMap<&str, usize> = BTreeMap::new();
     for (text, lang) in &rows {
         if matches!(answer(&model, text).as_str(), "und" | "zxx") {

@@ -18,7 +18,16 @@ const WINDOW: usize = 200;
 /// A text whose dominant script has a smaller share of the letters says nothing of which script counts.
 const DOMINANT: f64 = 0.6;
 /// Below this share of known n-grams nothing of the text resembles the training languages.
-const FAMILIAR: f64 = 0.25;
+const FAMILIAR: f64 = 0.15;
+/// In alphabets, where every n-gram of random letters is a fair one of some language, what is known must also
+/// fit: mean log-likelihood of a known n-gram, plus this for every unknown share. Random letters, code and
+/// encoded data stay below, sentences of all languages of the training data above.
+const FIT_OF_FAMILIAR: f64 = 10.0;
+const FIT: f64 = -2.0;
+/// Fewer n-grams than about three words give may be a name.
+const FIT_UNITS: f32 = 60.0;
+/// Code has more of its marks per character, blanks left out.
+const CODE_MARKS: f64 = 0.12;
 /// whatlang is asked only when our own answer is less certain than this.
 const SURE: f64 = 0.98;
 /// Odds whatlang's full confidence is worth, found on held-back words and sentences.
@@ -50,6 +59,27 @@ pub struct Judged {
     pub units: f32,
     /// Their share of all n-grams.
     pub familiar: f64,
+    /// Mean log-likelihood of a known n-gram under the best label.
+    pub fit: f64,
+}
+
+impl Judged {
+    /// Whether the text resembles no language of the model.
+    fn is_strange(&self) -> bool {
+        let alphabet = matches!(self.script, Script::LATIN | Script::CYRILLIC);
+        self.familiar < FAMILIAR
+            || alphabet && self.units >= FIT_UNITS && self.fit + FIT_OF_FAMILIAR * self.familiar < FIT
+    }
+}
+
+/// Whether so many marks of code stand in a text that its words are names of a program.
+fn is_code(text: &str) -> bool {
+    let (mut marks, mut all) = (0_u32, 0_u32);
+    for c in text.chars().filter(|c| !c.is_whitespace()) {
+        all += 1;
+        marks += u32::from("{}[]()<>=;_/\\|&$#@*+^~".contains(c));
+    }
+    marks >= 6 && f64::from(marks) >= CODE_MARKS * f64::from(all)
 }
 
 struct Posterior {
@@ -135,6 +165,7 @@ impl Detector {
         let certain = f64::from(counted.of(script)) >= DOMINANT * f64::from(letters)
             || matches!(script, Script::JAPANESE | Script::KOREAN);
         let (units, familiar) = self.scores(text, scratch, scores);
+        let fit = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max) / units.max(1.0));
         for (score, (language, own)) in scores.iter_mut().zip(&self.labels) {
             *score += log_prior(*language);
             if certain && own.group() != script.group() {
@@ -142,7 +173,7 @@ impl Detector {
             }
         }
         self.tell_relatives_apart(text, scratch, scores);
-        Judged { script, letters, units, familiar }
+        Judged { script, letters, units, familiar, fit }
     }
 
     /// Divides what a group of close relatives has together by the table trained on them alone.
@@ -286,8 +317,8 @@ impl Detector {
     /// What a whole text is written in.
     pub fn detect(&self, text: &str, prior: &Prior<'_>) -> LanguageResult {
         let sample = sample(text);
-        let Posterior { p, judged: Judged { script, letters, familiar, .. }, latin } =
-            self.posterior(&sample, prior);
+        let Posterior { p, judged, latin } = self.posterior(&sample, prior);
+        let Judged { script, letters, .. } = judged;
         let nothing = |verdict| LanguageResult {
             verdict,
             script,
@@ -309,6 +340,8 @@ impl Detector {
             .collect();
         if let Some((language, probability)) = latin
             && probability > 0.5
+            && !judged.is_strange()
+            && !is_code(&sample)
         {
             let best = LanguageCandidate { language, script, probability };
             let mut alternatives = alternatives;
@@ -335,7 +368,7 @@ impl Detector {
             .map(|(p, _)| p)
             .sum::<f64>()
             .min(1.0);
-        if familiar < FAMILIAR {
+        if judged.is_strange() || script == Script::LATIN && is_code(&sample) {
             return LanguageResult { alternatives, ..nothing(LanguageVerdict::Undetermined) };
         }
         LanguageResult {

@@ -192,3 +192,63 @@ pub fn temperatures(scored: &[Scored]) -> Vec<(f32, f32)> {
     points.dedup_by(|b, a| a.0 == b.0);
     points
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::Weighting;
+    use crate::train::counts::{Counts, Example};
+
+    const SPEC: FeatureSpec = FeatureSpec {
+        ngram_max: 3,
+        ngram_chars: 100,
+        word_chars: 0,
+        word_weight: 1,
+        weighting: Weighting::Counts { cap: 255 },
+        shape: false,
+    };
+
+    #[test]
+    fn pruning_keeps_what_tells_languages_apart() {
+        let texts = [("quo quo quo via", 0), ("que que que via", 1)];
+        let mut counts = Counts::new(SPEC);
+        let example = |(text, label): (&str, u16)| Example {
+            table: "*".to_string(),
+            source: String::new(),
+            label,
+            held_back: false,
+            text: text.to_string(),
+        };
+        counts.add(&texts.map(example));
+        let mut parents = Parents::default();
+        parents.add(&SPEC, &texts.map(|t| t.0));
+        let table = counts.tables.remove("*").expect("the table");
+        let mut kept = prune(table, &parents, 2, &[1.0, 1.0], 150.0);
+        let held: Vec<u64> = kept.entries().iter().map(|e| e.hash).collect();
+        let hash = |text: &str| {
+            let mut last = 0;
+            Scratch::default().emit(text, &SPEC, |hash, _, place| {
+                if place.start == 0 && place.end == text.len() as u32 {
+                    last = hash | 1 << 63;
+                }
+            });
+            last
+        };
+        assert!(held.contains(&hash("o")) && held.contains(&hash("e")), "letters of one language");
+        assert!(!held.contains(&hash("via")), "the same in both, and implied by its parts");
+    }
+
+    #[test]
+    fn no_bytes_keep_nothing() {
+        let mut counts = Counts::new(SPEC);
+        counts.add(&[Example {
+            table: "*".to_string(),
+            source: String::new(),
+            label: 0,
+            held_back: false,
+            text: "a".to_string(),
+        }]);
+        let table = counts.tables.remove("*").expect("the table");
+        assert!(prune(table, &Parents::default(), 1, &[1.0], 0.0).entries().is_empty());
+    }
+}
