@@ -188,11 +188,12 @@ impl Detector {
             return;
         }
         let mut among = Vec::new();
-        if self.scores_of(RELATIVES, text, scratch, &mut among).0 == 0.0 {
+        let (units, _) = self.scores_of(RELATIVES, text, scratch, &mut among);
+        if units == 0.0 {
             return;
         }
         for &i in &members {
-            among[i] += log_prior_among_relatives(self.labels[i].0);
+            among[i] += log_prior_among_relatives(self.labels[i].0, units);
         }
         let top = members.iter().map(|&i| among[i]).fold(f32::NEG_INFINITY, f32::max);
         if top.is_finite() {

@@ -93,12 +93,12 @@ fn latin_is_whatlangs_word() {
 fn whatlang_decides_short_texts() {
     let model = model();
     let texts = [
-        "Equus albus trans flumen cucurrit.",
+        "Reges antiqui multas gentes vicerunt.",
         "Nautae tempestatem magnam timuerunt.",
         "Quis librum meum abstulit?",
-        "Puella rosas matri suae dedit.",
-        "Hodie discipuli nihil didicerunt.",
-        "Milites urbem antiquam defenderunt.",
+        "Hostes oppidum nostrum incenderunt.",
+        "Senex filium suum quaerit.",
+        "Frumentum ex agris portaverunt.",
         "Ubi sunt amici nostri?",
         "Omnia quae dixit falsa erant.",
     ];
