@@ -286,7 +286,9 @@ pub fn classify(model: &Model, article: &Article<'_>, options: &Options) -> Clas
         topics(model, &prepared, options, &mut scratch, &mut classification);
         spam(model, &prepared, options, &mut scratch, &mut classification);
     }
-    if several_languages(article.text, &classification.language_spans) {
+    if matches!(classification.language.verdict, LanguageVerdict::Known(_))
+        && several_languages(article.text, &classification.language_spans)
+    {
         classification.language.verdict = LanguageVerdict::Multiple;
         classification.language.reliable = false;
     }

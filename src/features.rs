@@ -75,8 +75,6 @@ const LN_1P: [u32; 256] = [
 ];
 
 const BOUNDARY: u32 = ' ' as u32;
-/// Bound of [`FeatureSpec::ngram_max`].
-const LONGEST_NGRAM: usize = 8;
 const NGRAM_SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 const WORD_SEED: u64 = 0xC2B2_AE3D_27D4_EB4F;
 const BIGRAM_SEED: u64 = 0x1656_67B1_9E37_79F9;
@@ -201,36 +199,27 @@ impl Scratch {
         }
     }
 
-    /// Calls `emit(longer, shorter)` for every character n-gram of `text` and each n-gram one character
-    /// shorter at its start or end, repeats included.
-    pub fn emit_nested(&mut self, text: &str, spec: &FeatureSpec, mut emit: impl FnMut(u64, u64)) {
-        self.fold(text, spec.ngram_chars.max(spec.word_chars) as usize);
+    /// Calls `each(hash, shorter)` for every character n-gram of two or more: `shorter` holds the n-gram
+    /// without its last and without its first character, 0 where that is a boundary alone.
+    pub fn each_parent(&mut self, text: &str, spec: &FeatureSpec, mut each: impl FnMut(u64, [u64; 2])) {
+        self.fold(text, spec.ngram_chars as usize);
         let end = self.folded.len().min(spec.ngram_chars as usize + 1);
-        let longest = usize::from(spec.ngram_max).min(LONGEST_NGRAM);
-        // The n-grams that start at one character, by length less one, and those of the character before.
-        let (mut here, mut before) = ([None; LONGEST_NGRAM], [None; LONGEST_NGRAM]);
+        let longest = usize::from(spec.ngram_max);
         for start in 0..end {
-            here.fill(None);
-            let mut hash = NGRAM_SEED;
+            let (mut hash, mut without_first) = (NGRAM_SEED, NGRAM_SEED);
             for (n, &c) in self.folded[start..].iter().take(longest).enumerate() {
+                let prefix = if n == 1 && self.folded[start] == BOUNDARY { 0 } else { hash };
                 hash = mix(hash, u64::from(c));
-                if c == BOUNDARY && n == 0 {
+                if n == 0 {
                     continue;
                 }
-                here[n] = Some(hash);
+                without_first = mix(without_first, u64::from(c));
+                let suffix = if n == 1 && c == BOUNDARY { 0 } else { without_first };
+                each(hash, [prefix, suffix]);
                 if c == BOUNDARY {
                     break;
                 }
             }
-            for n in 1..longest {
-                if let (Some(longer), Some(shorter)) = (here[n], here[n - 1]) {
-                    emit(longer, shorter);
-                }
-                if let (Some(longer), Some(shorter)) = (before[n], here[n - 1]) {
-                    emit(longer, shorter);
-                }
-            }
-            before = here;
         }
     }
 
@@ -423,22 +412,6 @@ mod tests {
         assert!(!found.contains(&"b c"));
         assert_eq!(found.iter().filter(|p| **p == "ab c").count(), 0, "one letter is no word");
         assert!(pieces("ab cd").contains(&"ab cd"), "the bigram");
-    }
-
-    #[test]
-    fn nested_ngrams_are_those_emitted() {
-        let text = "ab cde";
-        let mut emitted = std::collections::BTreeMap::new();
-        Scratch::default().emit(text, &FeatureSpec { word_chars: 0, ..SPEC }, |hash, _, place| {
-            emitted.insert(hash, &text[place.start as usize..place.end as usize]);
-        });
-        let mut pairs = Vec::new();
-        Scratch::default().emit_nested(text, &SPEC, |longer, shorter| {
-            pairs.push((emitted[&longer], emitted[&shorter]));
-        });
-        assert!(pairs.contains(&("cde", "cd")) && pairs.contains(&("cde", "de")), "{pairs:?}");
-        assert!(pairs.iter().all(|(longer, shorter)| longer.contains(shorter)), "{pairs:?}");
-        assert!(!pairs.iter().any(|(longer, _)| longer.chars().count() > 5), "within words: {pairs:?}");
     }
 
     #[test]

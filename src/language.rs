@@ -1,6 +1,7 @@
 //! Which language a text is written in.
 
 pub mod detector;
+pub mod prior;
 pub mod spans;
 mod table;
 pub mod whatlang;

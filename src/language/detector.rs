@@ -1,6 +1,7 @@
 //! One calibrated answer from three sources: our naive Bayes over character n-grams, whatlang, and what
 //! the script alone tells.
 
+use super::prior::{log_prior, log_prior_among_relatives, relatives};
 use super::whatlang::{Opinion, knows, opinion};
 use super::{Language, LanguageCandidate, LanguageResult, LanguageVerdict, RankLanguages};
 use crate::bayes::softmax;
@@ -9,12 +10,24 @@ use crate::features::{FeatureSpec, Scratch};
 use crate::script::{Script, counts};
 use std::borrow::Cow;
 
+/// The table of all labels, and that of the labels with close relatives.
+pub const POOLED: &str = "*";
+pub const RELATIVES: &str = "relatives";
 /// Characters per window of a long text, and the most that are looked at in all.
 const WINDOW: usize = 200;
 /// A text whose dominant script has a smaller share of the letters says nothing of which script counts.
 const DOMINANT: f64 = 0.6;
 /// Below this share of known n-grams nothing of the text resembles the training languages.
-const FAMILIAR: f64 = 0.25;
+const FAMILIAR: f64 = 0.15;
+/// In alphabets, where every n-gram of random letters is a fair one of some language, what is known must also
+/// fit: mean log-likelihood of a known n-gram, plus this for every unknown share. Random letters, code and
+/// encoded data stay below, sentences of all languages of the training data above.
+const FIT_OF_FAMILIAR: f64 = 10.0;
+const FIT: f64 = -2.0;
+/// Fewer n-grams than about three words give may be a name.
+const FIT_UNITS: f32 = 60.0;
+/// Code has more of its marks per character, blanks left out.
+const CODE_MARKS: f64 = 0.12;
 /// whatlang is asked only when our own answer is less certain than this.
 const SURE: f64 = 0.98;
 /// Odds whatlang's full confidence is worth, found on held-back words and sentences.
@@ -25,6 +38,57 @@ const HINT_ODDS: f64 = 8.0;
 const ALLOWED_ODDS: f64 = 50.0;
 /// An answer is reliable from this probability on.
 const RELIABLE: f64 = 0.95;
+
+/// A lead per n-gram above which no text is Latin taken for something else: whatlang need not be asked.
+const CLEAR: f64 = 0.5;
+
+/// No training text is Latin, so whatlang alone names it. How far to believe it: a logistic regression on its
+/// confidence, the lead of our own best language per n-gram and the number of n-grams.
+fn latin_probability(confidence: f64, margin: f64, units: f32) -> f64 {
+    let logit =
+        -2.29 + 4.94 * confidence - 2.50 * margin.clamp(0.0, 3.0) + 0.366 * f64::from(units + 1.0).ln();
+    1.0 / (1.0 + (-logit).exp())
+}
+
+/// What a text looks like before its language is settled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judged {
+    pub script: Script,
+    pub letters: u32,
+    /// N-grams the model knows.
+    pub units: f32,
+    /// Their share of all n-grams.
+    pub familiar: f64,
+    /// Mean log-likelihood of a known n-gram under the best label.
+    pub fit: f64,
+}
+
+impl Judged {
+    /// Whether the text resembles no language of the model.
+    fn is_strange(&self) -> bool {
+        let alphabet = matches!(self.script, Script::LATIN | Script::CYRILLIC);
+        self.familiar < FAMILIAR
+            || alphabet && self.units >= FIT_UNITS && self.fit + FIT_OF_FAMILIAR * self.familiar < FIT
+    }
+}
+
+/// Whether so many marks of code stand in a text that its words are names of a program.
+fn is_code(text: &str) -> bool {
+    let (mut marks, mut all) = (0_u32, 0_u32);
+    for c in text.chars().filter(|c| !c.is_whitespace()) {
+        all += 1;
+        marks += u32::from("{}[]()<>=;_/\\|&$#@*+^~".contains(c));
+    }
+    marks >= 6 && f64::from(marks) >= CODE_MARKS * f64::from(all)
+}
+
+struct Posterior {
+    /// By label.
+    p: Vec<f64>,
+    judged: Judged,
+    /// Latin and its probability, where whatlang names it.
+    latin: Option<(Language, f64)>,
+}
 
 /// The labels, weights and calibration of the language task.
 #[derive(Clone, Debug)]
@@ -68,9 +132,14 @@ impl Detector {
 
     /// Scores by label, how many n-grams they rest on and the share of n-grams known.
     pub fn scores(&self, text: &str, scratch: &mut Scratch, scores: &mut Vec<f32>) -> (f32, f64) {
+        self.scores_of(POOLED, text, scratch, scores)
+    }
+
+    fn scores_of(&self, table: &str, text: &str, scratch: &mut Scratch, scores: &mut Vec<f32>) -> (f32, f64) {
         scores.clear();
         scores.resize(self.labels.len(), 0.0);
-        let Some(table) = self.weights.tables().first() else { return (0.0, 0.0) };
+        let table = self.weights.table(table).and_then(|at| self.weights.tables().get(at));
+        let Some(table) = table else { return (0.0, 0.0) };
         let (mut known, mut all) = (0_u32, 0_u32);
         scratch.emit(text, &self.spec, |hash, count, _| {
             all += count;
@@ -78,10 +147,60 @@ impl Detector {
                 known += count;
             }
         });
-        for (score, bias) in scores.iter_mut().zip(&table.bias) {
-            *score += bias.max(-1e6) * known as f32;
+        for ((score, bias), offset) in scores.iter_mut().zip(&table.bias).zip(&table.offsets) {
+            *score = if *bias == f32::MIN || *bias == f32::NEG_INFINITY {
+                f32::NEG_INFINITY
+            } else {
+                *score + bias * known as f32 + offset
+            };
         }
         (known as f32, if all == 0 { 0.0 } else { f64::from(known) / f64::from(all) })
+    }
+
+    /// What the evidence and the prior say together, before the temperature: [`Self::scores`] with what a
+    /// language is worth unread, and minus infinity where the script rules a label out. Also the script.
+    pub fn judge(&self, text: &str, scratch: &mut Scratch, scores: &mut Vec<f32>) -> Judged {
+        let counted = counts(text);
+        let (script, letters) = (counted.dominant(), counted.letters());
+        let certain = f64::from(counted.of(script)) >= DOMINANT * f64::from(letters)
+            || matches!(script, Script::JAPANESE | Script::KOREAN);
+        let (units, familiar) = self.scores(text, scratch, scores);
+        let fit = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max) / units.max(1.0));
+        for (score, (language, own)) in scores.iter_mut().zip(&self.labels) {
+            *score += log_prior(*language);
+            if certain && own.group() != script.group() {
+                *score = f32::NEG_INFINITY;
+            }
+        }
+        self.tell_relatives_apart(text, scratch, scores);
+        Judged { script, letters, units, familiar, fit }
+    }
+
+    /// Divides what a group of close relatives has together by the table trained on them alone.
+    fn tell_relatives_apart(&self, text: &str, scratch: &mut Scratch, scores: &mut [f32]) {
+        let best = scores.iter().zip(&self.labels).max_by(|a, b| a.0.total_cmp(b.0));
+        let Some((&best, (language, script))) = best else { return };
+        let group = relatives(*language);
+        let members: Vec<usize> = (0..self.labels.len())
+            .filter(|&i| relatives(self.labels[i].0) == group && self.labels[i].1.group() == script.group())
+            .collect();
+        if members.len() < 2 {
+            return;
+        }
+        let mut among = Vec::new();
+        let (units, _) = self.scores_of(RELATIVES, text, scratch, &mut among);
+        if units == 0.0 {
+            return;
+        }
+        for &i in &members {
+            among[i] += log_prior_among_relatives(self.labels[i].0, units);
+        }
+        let top = members.iter().map(|&i| among[i]).fold(f32::NEG_INFINITY, f32::max);
+        if top.is_finite() {
+            for &i in &members {
+                scores[i] = best + among[i] - top;
+            }
+        }
     }
 
     fn temperature(&self, units: f32) -> f64 {
@@ -98,21 +217,17 @@ impl Detector {
         f64::from(temperature.max(0.05))
     }
 
-    /// Probability of every label, given what the caller believes; and the share of n-grams known.
-    fn posterior(&self, text: &str, script: Option<Script>, prior: &Prior<'_>) -> (Vec<f64>, f64) {
+    /// Probability of every label, given what the caller believes.
+    fn posterior(&self, text: &str, prior: &Prior<'_>) -> Posterior {
         let mut scores = Vec::new();
-        let (units, familiar) = self.scores(text, &mut Scratch::default(), &mut scores);
-        if let Some(script) = script {
-            for (score, (_, own)) in scores.iter_mut().zip(&self.labels) {
-                if own.group() != script.group() {
-                    *score = f32::NEG_INFINITY;
-                }
-            }
-        }
-        let mut p = softmax(&scores, self.temperature(units));
+        let judged = self.judge(text, &mut Scratch::default(), &mut scores);
+        let mut p = softmax(&scores, self.temperature(judged.units));
         let top = p.iter().copied().fold(0.0, f64::max);
-        if top < SURE
-            && let Some(seen) = opinion(text)
+        let margin = self.margin(&scores) / f64::from(judged.units.max(1.0));
+        let close = judged.script == Script::LATIN && margin < CLEAR;
+        let seen = if judged.letters > 0 && (top < SURE || close) { opinion(text) } else { None };
+        if let Some(seen) = seen
+            && top < SURE
         {
             self.listen(&mut p, seen);
         }
@@ -123,7 +238,26 @@ impl Detector {
             let odds = if prior.strict { f64::INFINITY } else { ALLOWED_ODDS };
             self.favour(&mut p, odds, |l| prior.allowed.iter().any(|a| a.folded() == l.folded()));
         }
-        (p, familiar)
+        let latin = seen
+            .filter(|seen| seen.language.as_str() == "lat")
+            .filter(|seen| {
+                !prior.strict || prior.allowed.is_empty() || prior.allowed.contains(&seen.language)
+            })
+            .map(|seen| (seen.language, latin_probability(seen.confidence, margin, judged.units)));
+        Posterior { p, judged, latin }
+    }
+
+    /// By how much the best language leads the next; relatives under one folded code are one.
+    fn margin(&self, scores: &[f32]) -> f64 {
+        let best = scores.iter().zip(&self.labels).max_by(|a, b| a.0.total_cmp(b.0));
+        let Some((best, (language, _))) = best else { return 0.0 };
+        let next = scores
+            .iter()
+            .zip(&self.labels)
+            .filter(|(_, (other, _))| other.folded() != language.folded())
+            .map(|(score, _)| *score)
+            .fold(f32::NEG_INFINITY, f32::max);
+        f64::from(best - next)
     }
 
     /// Moves probability among the languages whatlang knows; what it never heard of keeps its own, as
@@ -184,8 +318,8 @@ impl Detector {
     /// What a whole text is written in.
     pub fn detect(&self, text: &str, prior: &Prior<'_>) -> LanguageResult {
         let sample = sample(text);
-        let counted = counts(&sample);
-        let (script, letters) = (counted.dominant(), counted.letters());
+        let Posterior { p, judged, latin } = self.posterior(&sample, prior);
+        let Judged { script, letters, .. } = judged;
         let nothing = |verdict| LanguageResult {
             verdict,
             script,
@@ -196,9 +330,6 @@ impl Detector {
         if letters == 0 {
             return nothing(LanguageVerdict::NoContent);
         }
-        let certain = f64::from(counted.of(script)) >= DOMINANT * f64::from(letters)
-            || matches!(script, Script::JAPANESE | Script::KOREAN);
-        let (p, familiar) = self.posterior(&sample, certain.then_some(script), prior);
         let ranked = self.candidates(&p);
         let alternatives: Vec<LanguageCandidate> = ranked
             .iter()
@@ -208,24 +339,23 @@ impl Detector {
                 LanguageCandidate { language, script, probability }
             })
             .collect();
-        // Latin is in no training text: whatlang alone knows it, and is believed where nothing else fits well.
-        let latin = (script == Script::LATIN && p.iter().copied().fold(0.0, f64::max) < SURE)
-            .then(|| opinion(&sample))
-            .flatten()
-            .filter(|seen| seen.language.as_str() == "lat" && seen.reliable);
-        if let Some(seen) = latin {
-            let best = LanguageCandidate { language: seen.language, script, probability: seen.confidence };
+        if let Some((language, probability)) = latin
+            && probability > 0.5
+            && !judged.is_strange()
+            && !is_code(&sample)
+        {
+            let best = LanguageCandidate { language, script, probability };
             let mut alternatives = alternatives;
             for other in &mut alternatives {
-                other.probability *= 1.0 - seen.confidence;
+                other.probability *= 1.0 - probability;
             }
             alternatives.insert(0, best);
             alternatives.truncate(5);
             return LanguageResult {
-                verdict: LanguageVerdict::Known(seen.language),
+                verdict: LanguageVerdict::Known(language),
                 script,
-                probability: seen.confidence,
-                reliable: seen.confidence >= RELIABLE,
+                probability,
+                reliable: probability >= RELIABLE,
                 alternatives,
             };
         }
@@ -239,7 +369,7 @@ impl Detector {
             .map(|(p, _)| p)
             .sum::<f64>()
             .min(1.0);
-        if familiar < FAMILIAR {
+        if judged.is_strange() || script == Script::LATIN && is_code(&sample) {
             return LanguageResult { alternatives, ..nothing(LanguageVerdict::Undetermined) };
         }
         LanguageResult {
@@ -254,14 +384,10 @@ impl Detector {
 
 impl RankLanguages for Detector {
     fn rank(&self, text: &str, limit: usize) -> Vec<LanguageCandidate> {
-        let counted = counts(text);
-        if counted.letters() == 0 {
+        let Posterior { p, judged, .. } = self.posterior(text, &Prior::default());
+        if judged.letters == 0 {
             return Vec::new();
         }
-        let script = counted.dominant();
-        let certain = f64::from(counted.of(script)) >= DOMINANT * f64::from(counted.letters())
-            || matches!(script, Script::JAPANESE | Script::KOREAN);
-        let (p, _) = self.posterior(text, certain.then_some(script), &Prior::default());
         self.candidates(&p)
             .into_iter()
             .take(limit)

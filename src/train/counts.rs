@@ -107,6 +107,12 @@ impl TableCounts {
         Some(table)
     }
 
+    /// Leaves these sums, a part of [`Self::entries`] in its order.
+    pub(super) fn keep(&mut self, entries: Vec<Entry>) {
+        self.pending.clear();
+        self.merged = entries;
+    }
+
     /// Gives every cell's label a new number; `None` when one has none.
     pub(super) fn renumber(&mut self, number: impl Fn(u16) -> Option<u16>) -> Option<()> {
         for cell in &mut self.cells {

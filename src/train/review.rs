@@ -77,8 +77,8 @@ impl Reviewer {
                 let at = self.names.binary_search(&example.table).ok()?;
                 let (table, cells) = (&self.tables[at], counts.tables.get(&example.table)?);
                 let weight = table.rows.cell_weights[cells.cell_number(&example.into())?];
-                scratch.emit_nested(&example.text, &self.spec, |longer, shorter| {
-                    table.note_nested(longer, shorter);
+                scratch.each_parent(&example.text, &self.spec, |longer, parents| {
+                    parents.into_iter().for_each(|shorter| table.note_nested(longer, shorter));
                 });
                 scratch.vectorize(&example.text, &self.spec);
                 let scores = table.scores_without(&scratch.vector, example.label, weight, self.alpha);

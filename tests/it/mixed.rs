@@ -87,3 +87,37 @@ fn latin_is_whatlangs_word() {
         assert!(!read(&model, text).reliable, "{text}");
     }
 }
+
+/// Texts of a few words: here too only whatlang can have said Latin.
+#[test]
+fn whatlang_decides_short_texts() {
+    let model = model();
+    let texts = [
+        "Reges antiqui multas gentes vicerunt.",
+        "Nautae tempestatem magnam timuerunt.",
+        "Quis librum meum abstulit?",
+        "Hostes oppidum nostrum incenderunt.",
+        "Senex filium suum quaerit.",
+        "Frumentum ex agris portaverunt.",
+        "Ubi sunt amici nostri?",
+        "Omnia quae dixit falsa erant.",
+    ];
+    let right = texts
+        .iter()
+        .filter(|text| read(&model, text).verdict == LanguageVerdict::Known(language("lat")))
+        .count();
+    assert!(right >= 4, "{right} of {}", texts.len());
+}
+
+/// Letters that are no words are no language; neither is a program.
+#[test]
+fn no_language_is_undetermined() {
+    let model = model();
+    for text in [
+        "xqzv kjwpt bnrgh wqxz plkjt vbnmq zxcwr tgbhq",
+        "for (q = 0; q < 12; q++) { buf[q] = src[q] & 0xff; }\nif (p != NULL) { free(p); }",
+        "QmRa5BUNUlr192K5xL9hCKhQBLJIx8lWkEJG/zJHlJVVaUCf51lcIjQsaT8D4jo2M0tbydyCD/hsMX==",
+    ] {
+        assert_eq!(read(&model, text).verdict, LanguageVerdict::Undetermined, "{text}");
+    }
+}

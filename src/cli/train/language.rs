@@ -4,28 +4,31 @@ use super::corpus::Corpus;
 use super::report::TrainReport;
 use super::{Interrupt, TrainArgs, Trained};
 use crate::bayes::Variant;
+use crate::bayes::calibration::Scaling;
+use crate::bayes::weights::Weights;
 use crate::cli::Failure;
 use crate::corpus::Document;
 use crate::evaluate::{Evaluation, Outcome};
 use crate::features::{FeatureSpec, Weighting};
 use crate::language::Language;
-use crate::language::detector::{Detector, Prior};
+use crate::language::detector::{Detector, POOLED, Prior, RELATIVES};
+use crate::language::prior::{OFFICIAL, log_prior, relatives, worth};
 use crate::model::format::{TensorBytes, pipeline_fingerprint, serialize, weight_tensors};
 use crate::model::manifest::{FeatureCard, LabelCard, RecipeCard, ScoreCard, TaskCard};
-use crate::model::task::POOLED;
 use crate::script::{Script, counts};
 use crate::text::normalize;
 use crate::train::counts::{Counts, Example};
 use crate::train::fit::Recipe;
 use crate::train::is_held_back;
-use crate::train::language::{score_pieces, temperatures};
+use crate::train::language::{Parents, prune, score_pieces, temperatures};
 use crate::train::text::{LeftOut, TrainError, fit_all};
 use anyhow::anyhow;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use unicode_normalization::char::is_combining_mark;
 
 const SPEC: FeatureSpec = FeatureSpec {
-    ngram_max: 4,
+    ngram_max: 5,
     ngram_chars: 400,
     word_chars: 0,
     word_weight: 1,
@@ -34,85 +37,240 @@ const SPEC: FeatureSpec = FeatureSpec {
     marks: false,
 };
 
-/// `eng_Latn` for a row: its language's own code, its script or the one its letters are in.
-fn pair(document: &Document) -> Option<String> {
-    let language = Language::parse(document.lang.as_deref()?)?;
-    let script = match document.script.as_deref() {
-        Some(code) => Script::parse(code)?,
-        None => counts(&document.text).dominant(),
-    };
-    Some(format!("{}_{script}", language.as_str()))
+/// Bytes of the table per documents^(2/3).
+const BYTES: f64 = 1950.0;
+/// The part of them that tells close relatives apart.
+const RELATIVES_SHARE: f64 = 0.07;
+/// Texts are cut to about a sentence, so that a label of articles and one of sentences weigh alike.
+const TEXT_CHARS: usize = 200;
+/// A label's texts beyond this many characters are not looked at: the files named first count.
+const LABEL_CHARS: usize = 400_000;
+
+/// Added to a label's score where its texts are few: more of what it is met with is new to it.
+const LITTLE_TEXT: f64 = 6.0;
+
+/// `eng_Latn` for a row that says its script.
+fn named_pair(document: &Document) -> Option<(Language, Script)> {
+    Some((Language::parse(document.lang.as_deref()?)?, Script::parse(document.script.as_deref()?)?))
+}
+
+/// The labels of the data: every pair that rows name, and of languages that never come with a script the
+/// one their letters are in.
+#[derive(Debug, Default)]
+struct Labels {
+    named: BTreeSet<(Language, Script)>,
+    told: BTreeSet<(Language, Script)>,
+}
+
+impl Labels {
+    fn see(&mut self, document: &Document) -> Option<String> {
+        let code = document.lang.as_deref().unwrap_or("");
+        match (Language::parse(code), &document.script) {
+            (Some(language), None) => {
+                self.told.insert((language, counts(&document.text).dominant()));
+                None
+            }
+            (Some(_), Some(_)) if named_pair(document).is_some() => {
+                self.named.extend(named_pair(document));
+                None
+            }
+            _ => Some(format!(
+                "unknown language {code:?}: expected an ISO 639-3 code of the table and an ISO 15924 script"
+            )),
+        }
+    }
+
+    fn pairs(&self) -> Vec<(Language, Script)> {
+        let unnamed = |language: Language| self.named.iter().all(|named| named.0 != language);
+        let mut pairs: Vec<_> =
+            self.named.iter().chain(self.told.iter().filter(|told| unnamed(told.0))).copied().collect();
+        pairs.sort_by_key(|&pair| id(pair));
+        pairs.dedup();
+        pairs
+    }
+}
+
+fn id((language, script): (Language, Script)) -> String {
+    format!("{}_{script}", language.as_str())
+}
+
+/// What of the data is counted, decided row by row in the order of the files.
+struct Selection<'a> {
+    pairs: &'a [(Language, Script)],
+    seen: HashSet<u64>,
+    chars: Vec<usize>,
+}
+
+impl<'a> Selection<'a> {
+    fn new(pairs: &'a [(Language, Script)]) -> Self {
+        Self { pairs, seen: HashSet::new(), chars: vec![0; pairs.len()] }
+    }
+
+    /// Whether a label has a close relative in the same writing system.
+    fn has_relatives(&self, label: u16) -> bool {
+        let (language, script) = self.pairs[usize::from(label)];
+        let close = |other: &&(Language, Script)| {
+            relatives(other.0) == relatives(language) && other.1.group() == script.group()
+        };
+        self.pairs.iter().filter(close).count() > 1
+    }
+
+    /// The text and the label of a row, when it counts. A row without a script takes the one label of its
+    /// language in the writing system of its letters; between two (Hans and Hant) it cannot choose.
+    fn take(&mut self, document: &Document) -> Option<(String, u16)> {
+        let language = Language::parse(document.lang.as_deref()?)?;
+        let text = beginning(normalize(&document.text, &[]).into_string());
+        let label = if document.script.is_some() {
+            let pair = named_pair(document)?;
+            self.pairs.iter().position(|p| *p == pair)?
+        } else {
+            let counted = counts(&text);
+            let script = counted.dominant();
+            let mut fitting = (0..self.pairs.len())
+                .filter(|&i| self.pairs[i].0 == language && self.pairs[i].1.group() == script.group());
+            let only = fitting.next()?;
+            if fitting.next().is_some() || 5 * counted.of(script) < 4 * counted.letters() {
+                return None;
+            }
+            only
+        };
+        if self.chars[label] >= LABEL_CHARS || !self.seen.insert(xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
+        {
+            return None;
+        }
+        self.chars[label] += text.chars().count();
+        Some((text, label as u16))
+    }
+}
+
+fn allow_for_little_text(weights: &mut Weights, offsets: &[f64]) {
+    if let Some(table) = weights.table(POOLED) {
+        weights.set_scaling(table, &Scaling { temperature: 1.0, offsets: offsets.to_vec() });
+    }
+}
+
+/// The first words of a text.
+fn beginning(text: String) -> String {
+    match text.char_indices().nth(TEXT_CHARS) {
+        None => text,
+        Some((end, _)) => {
+            let head = &text[..end];
+            head.rsplit_once(char::is_whitespace).map_or(head, |(words, _)| words).to_string()
+        }
+    }
+}
+
+/// A list of words repeats its words from line to line, so that nothing of it can be held back.
+fn is_word_list(text: &str) -> bool {
+    text.chars().all(|c| c.is_alphabetic() || c.is_whitespace() || is_combining_mark(c))
+        && text.split_whitespace().count() >= 12
 }
 
 pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<Trained, Failure> {
     let recipe = Recipe {
         variant: Variant::Multinomial,
-        alpha: args.alpha.unwrap_or(0.1),
+        alpha: args.alpha.unwrap_or(0.03),
         balance: args.balance.unwrap_or(1.0),
         smallest_cell: 1.0,
-        bytes: args.bytes.unwrap_or(2000.0),
+        // Pruning comes before the fit.
+        bytes: 0.0,
         min_label_documents: 1,
     };
-    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    let mut found = Labels::default();
     let mut sources: BTreeMap<String, u64> = BTreeMap::new();
-    let check = |document: &Document| match pair(document) {
-        Some(pair) => {
-            *seen.entry(pair).or_default() += 1;
-            *sources.entry(document.source.clone().unwrap_or_default()).or_default() += 1;
-            None
-        }
-        None => Some(format!(
-            "unknown language {:?}: expected an ISO 639-3 code of the table and an ISO 15924 script",
-            document.lang.as_deref().unwrap_or("")
-        )),
-    };
-    let read = data.for_each("reading", interrupt, true, check, |_| Ok(()))?;
+    let read = data.for_each("reading", interrupt, true, |document| found.see(document), |_| Ok(()))?;
     let work = |e: TrainError| Failure::Work(anyhow!(e));
-    match seen.first_key_value() {
-        None => return Err(work(TrainError::EmptyCorpus)),
-        Some((label, &documents)) if seen.len() == 1 => {
-            return Err(work(TrainError::SingleClass { label: label.clone(), documents }));
+    let pairs = found.pairs();
+    let labels: Vec<String> = pairs.iter().map(|pair| id(*pair)).collect();
+    match &labels[..] {
+        [] => return Err(work(TrainError::EmptyCorpus)),
+        [label] => {
+            return Err(work(TrainError::SingleClass { label: label.clone(), documents: read.documents }));
         }
         _ => {}
     }
-    let labels: Vec<String> = seen.keys().cloned().collect();
-    let pairs: Vec<(Language, Script)> = labels.iter().filter_map(|l| crate::model::parse_pair(l)).collect();
-    let index =
-        |document: &Document| pair(document).and_then(|p| labels.binary_search(&p).ok()).map(|i| i as u16);
-    let known = |document: &Document| index(document).is_none().then(String::new);
+    let readable = |document: &Document| {
+        Language::parse(document.lang.as_deref().unwrap_or("")).is_none().then(String::new)
+    };
+    let mut seen: BTreeMap<String, u64> = labels.iter().map(|label| (label.clone(), 0)).collect();
     let mut counted = Counts::new(SPEC);
-    data.for_each("counting", interrupt, false, known, |batch| {
-        let examples: Vec<Example> = batch
-            .into_par_iter()
+    let mut parents = Parents::default();
+    let mut selection = Selection::new(&pairs);
+    data.for_each("counting", interrupt, false, readable, |batch| {
+        let taken: Vec<(String, u16, bool)> = batch
+            .iter()
             .filter_map(|document| {
-                Some(Example {
-                    table: POOLED.to_string(),
-                    // Balance is by language: the data's sources are one here.
-                    source: String::new(),
-                    label: index(&document)?,
-                    held_back: is_held_back(&document.text),
-                    text: normalize(&document.text, &[]).into_string(),
-                })
+                let taken = selection.take(document)?;
+                *sources.entry(document.source.clone().unwrap_or_default()).or_default() += 1;
+                *seen.entry(labels[usize::from(taken.1)].clone()).or_default() += 1;
+                Some((taken.0, taken.1, document.source.as_ref() == Some(&args.source_name)))
             })
             .collect();
+        parents.add(&SPEC, &taken.iter().map(|taken| taken.0.as_str()).collect::<Vec<_>>());
+        let mut examples = Vec::with_capacity(taken.len());
+        for (text, label, own) in taken {
+            let listed = is_word_list(&text);
+            let example = |table: &str, text: String| Example {
+                table: table.to_string(),
+                // Balance is by language: the data's sources are one here.
+                source: String::new(),
+                label,
+                held_back: is_held_back(&text) && !listed,
+                text,
+            };
+            // Relatives are told apart on texts of one kind: rows without a source of their own.
+            if own && !listed && selection.has_relatives(label) {
+                examples.push(example(RELATIVES, text.clone()));
+            }
+            examples.push(example(POOLED, text));
+        }
         counted.add(&examples);
         Ok(())
     })?;
+    let documents: u64 = seen.values().sum();
+    let bytes = args.bytes.unwrap_or(BYTES);
+    if bytes > 0.0 {
+        let budget = bytes * (documents as f64).powf(2.0 / 3.0);
+        let worth: Vec<f64> = pairs.iter().map(|(language, _)| worth(*language)).collect();
+        let alike = vec![1.0; pairs.len()];
+        for (name, worth, share) in
+            [(POOLED, &worth, 1.0 - RELATIVES_SHARE), (RELATIVES, &alike, RELATIVES_SHARE)]
+        {
+            if let Some(table) = counted.tables.remove(name) {
+                let table = prune(table, &parents, labels.len(), worth, share * budget);
+                counted.tables.insert(name.to_string(), table);
+            }
+        }
+    }
+    drop(parents);
     interrupt.check()?;
-    let first = fit_all(&mut counted, labels.len(), &recipe, &LeftOut::default(), false).map_err(work)?;
+    let offsets: Vec<f64> = selection
+        .chars
+        .iter()
+        .map(|&chars| LITTLE_TEXT * (1.0 - (chars as f64 / LABEL_CHARS as f64).min(1.0)))
+        .collect();
+    let mut first = fit_all(&mut counted, labels.len(), &recipe, &LeftOut::default(), false).map_err(work)?;
+    allow_for_little_text(&mut first, &offsets);
     let uncalibrated = Detector::new(pairs.clone(), first, SPEC, Vec::new());
     let mut held_back: Vec<(String, u16)> = Vec::new();
-    let is_held = |document: &Document| (!is_held_back(&document.text)).then(String::new);
-    data.for_each("reading", interrupt, false, is_held, |batch| {
+    let mut selection = Selection::new(&pairs);
+    data.for_each("reading", interrupt, false, readable, |batch| {
         held_back.extend(
-            batch.into_iter().filter_map(|d| Some((normalize(&d.text, &[]).into_string(), index(&d)?))),
+            batch
+                .iter()
+                .filter_map(|document| selection.take(document))
+                .filter(|(text, _)| is_held_back(text) && !is_word_list(text)),
         );
         Ok(())
     })?;
     // A fixed share of a large corpus is more than one temperature per length needs.
     held_back.sort_by_key(|(text, _)| xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
     held_back.truncate(20_000);
-    let points = temperatures(&score_pieces(&uncalibrated, &held_back));
+    // How sure to be is learned where the prior expects text to come from.
+    let common = |(_, label): &&(String, u16)| log_prior(pairs[usize::from(*label)].0) >= OFFICIAL;
+    let expected: Vec<(String, u16)> = held_back.iter().filter(common).cloned().collect();
+    let expected = if expected.is_empty() { &held_back } else { &expected };
+    let points = temperatures(&score_pieces(&uncalibrated, expected));
     let detector = Detector::new(pairs.clone(), uncalibrated.weights().clone(), SPEC, points.clone());
     let outcomes: Vec<Outcome> = held_back
         .par_iter()
@@ -133,7 +291,8 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     outcomes.iter().for_each(|o| evaluation.add(o));
     let scores = evaluation.report();
     interrupt.check()?;
-    let weights = fit_all(&mut counted, labels.len(), &recipe, &LeftOut::default(), true).map_err(work)?;
+    let mut weights = fit_all(&mut counted, labels.len(), &recipe, &LeftOut::default(), true).map_err(work)?;
+    allow_for_little_text(&mut weights, &offsets);
     let card = TaskCard {
         pipeline: pipeline_fingerprint(Some(&SPEC)),
         labels: labels
@@ -148,8 +307,8 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
             alpha: recipe.alpha,
             balance: recipe.balance,
             smallest_cell: recipe.smallest_cell,
-            bytes: recipe.bytes,
-            documents: read.documents,
+            bytes,
+            documents,
         }),
         sources: data.source_cards(&sources),
         held_back: Some(ScoreCard::from(&scores)),
