@@ -5,7 +5,7 @@ use crate::features::Scratch;
 use crate::language::detector::Prior;
 use crate::language::{Language, LanguageResult, LanguageSpan, LanguageVerdict, spans};
 use crate::model::Model;
-use crate::model::task::TextTask;
+use crate::model::task::{TextTask, back_off};
 use crate::noise::{self, Host, NoiseKind, NoiseSpan};
 use crate::script::counts;
 use crate::text::{Article, CleanText, Field, normalize};
@@ -458,6 +458,17 @@ fn tables(task: &TextTask, language: &LanguageResult) -> Vec<(usize, f64)> {
     tables.retain(|t| t.1 >= 0.2 * top && t.1 > 0.0);
     if tables.is_empty() {
         tables.extend(task.table_for(None).map(|t| (t, 1.0)));
+    }
+    if task.odds.is_none() {
+        // A table that lacks labels asks the pooled one, which comes last: evidence is of the first.
+        let mut pooled: Option<(usize, f64)> = None;
+        for (table, weight) in &mut tables {
+            if let Some((other, share)) = back_off(&task.weights, *table) {
+                pooled = Some((other, pooled.map_or(0.0, |p| p.1) + *weight * share));
+                *weight *= 1.0 - share;
+            }
+        }
+        tables.extend(pooled);
     }
     tables
 }

@@ -46,6 +46,17 @@ pub struct Term {
     pub log_odds: f64,
 }
 
+/// How much of an answer the pooled table gives for a table that lacks labels, times the share it lacks.
+const BACK_OFF: f64 = 0.6;
+
+/// The pooled table and its share of the answer, for a table that has not met every label.
+pub fn back_off(weights: &Weights, table: usize) -> Option<(usize, f64)> {
+    let pooled = weights.table(POOLED).filter(|pooled| *pooled != table)?;
+    let bias = &weights.tables().get(table)?.bias;
+    let absent = bias.iter().filter(|b| **b == f32::NEG_INFINITY).count();
+    (absent > 0).then(|| (pooled, BACK_OFF * absent as f64 / bias.len() as f64))
+}
+
 impl TextTask {
     /// The table for a language (folded code), else the pooled one.
     pub fn table_for(&self, folded: Option<&str>) -> Option<usize> {

@@ -5,6 +5,7 @@ use crate::bayes::Variant;
 use crate::bayes::fit::{FeatureCounts, FitError, fit};
 use crate::bayes::weights::{Feature, TableInput, packed_size};
 use crate::features::WEIGHT_SCALE;
+use crate::model::task::POOLED;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -128,6 +129,10 @@ impl Rows {
     }
 }
 
+/// What a pooled table of many languages may take of the bytes its documents would allow: it only helps where
+/// a language's own table lacks labels.
+const POOLED_SHARE: f64 = 0.3;
+
 /// Fits one table; features in `left_out` (ascending) count, but are not kept.
 pub fn fit_table(name: &str, rows: &Rows, recipe: &Recipe, left_out: &[u64]) -> Result<TableInput, FitError> {
     let n_labels = rows.present.len();
@@ -142,7 +147,8 @@ pub fn fit_table(name: &str, rows: &Rows, recipe: &Recipe, left_out: &[u64]) -> 
             (0..rows.len()).map(|i| packed_size(n_labels, &fitted.weights[rows.range(i)])).collect();
         let worth = |i: usize| importance[i] / cost[i];
         keep.sort_by(|&a, &b| worth(b).total_cmp(&worth(a)).then(rows.hashes[a].cmp(&rows.hashes[b])));
-        let mut left = (recipe.bytes * (rows.n_documents as f64).powf(2.0 / 3.0)) as f32;
+        let share = if left_out.is_empty() || name != POOLED { 1.0 } else { POOLED_SHARE };
+        let mut left = (share * recipe.bytes * (rows.n_documents as f64).powf(2.0 / 3.0)) as f32;
         let fitting = keep.iter().take_while(|&&i| {
             left -= cost[i];
             left >= 0.0

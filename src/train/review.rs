@@ -56,6 +56,7 @@ impl Reviewer {
         let spec = counts.spec;
         let (mut names, mut tables) = (Vec::new(), Vec::new());
         for (name, table) in &mut counts.tables {
+            // What follows from other tables' documents is not looked at again here.
             let rows = Rows::new(table, n_labels, recipe, |_| true);
             let mut totals = vec![0.0; n_labels];
             for feature in 0..rows.len() {

@@ -8,7 +8,7 @@ use crate::bayes::ranking;
 use crate::bayes::weights::{Weights, WeightsError};
 use crate::evaluate::{Evaluation, Outcome};
 use crate::features::{FeatureSpec, Scratch};
-use crate::model::task::POOLED;
+use crate::model::task::{POOLED, back_off};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -42,7 +42,17 @@ pub enum CalibrationWeights {
 #[derive(Debug)]
 pub struct Calibrator {
     weighting: CalibrationWeights,
-    by_table: BTreeMap<String, Vec<(HeldBack, String)>>,
+    by_table: BTreeMap<String, Vec<Scored>>,
+    /// The share of the pooled table in the answers of tables that lack labels.
+    back_off: BTreeMap<String, f64>,
+}
+
+#[derive(Debug)]
+struct Scored {
+    own: HeldBack,
+    /// Scores of the pooled table where it is asked too.
+    pooled: Option<Vec<f32>>,
+    source: String,
 }
 
 /// The scaling of each table, and one for tables with too few held-back documents.
@@ -94,29 +104,49 @@ pub fn fit_all(
     Ok(Weights::pack(n_labels, inputs)?)
 }
 
+/// From this many tables on the pooled one keeps only what several of them share.
+const MANY_TABLES: usize = 20;
+
+/// Features of the pooled table that one language alone has: they say nothing of any other.
+pub fn of_one_language(counts: &mut Counts) -> Vec<u64> {
+    if counts.tables.len() <= MANY_TABLES {
+        return Vec::new();
+    }
+    let mut hashes: Vec<u64> = Vec::new();
+    for (_, table) in counts.tables.iter_mut().filter(|(name, _)| *name != POOLED) {
+        hashes.extend(table.entries().chunk_by(|a, b| a.hash == b.hash).map(|same| same[0].hash));
+    }
+    hashes.par_sort_unstable();
+    hashes.chunk_by(|a, b| a == b).filter(|same| same.len() == 1).map(|same| same[0]).collect()
+}
+
 impl Calibrator {
     pub fn new(weighting: CalibrationWeights) -> Self {
-        Self { weighting, by_table: BTreeMap::new() }
+        Self { weighting, by_table: BTreeMap::new(), back_off: BTreeMap::new() }
     }
 
     /// Scores held-back examples with weights fitted without them.
     pub fn add(&mut self, weights: &Weights, spec: &FeatureSpec, batch: &[Example]) {
-        let scored: Vec<Option<HeldBack>> = batch
+        let scored: Vec<Option<(Scored, Option<f64>)>> = batch
             .par_iter()
             .map_init(Scratch::default, |scratch, example| {
                 let table = weights.table(&example.table)?;
                 scratch.vectorize(&example.text, spec);
-                let mut scores = Vec::new();
-                weights.score(table, &scratch.vector, &mut scores);
-                Some(HeldBack { scores, label: example.label })
+                let scores = |table| {
+                    let mut scores = Vec::new();
+                    weights.score(table, &scratch.vector, &mut scores);
+                    scores
+                };
+                let own = HeldBack { scores: scores(table), label: example.label };
+                let back_off = back_off(weights, table);
+                let pooled = back_off.map(|(pooled, _)| scores(pooled));
+                Some((Scored { own, pooled, source: example.source.clone() }, back_off.map(|b| b.1)))
             })
             .collect();
         for (example, scored) in batch.iter().zip(scored) {
-            if let Some(scored) = scored {
-                self.by_table
-                    .entry(example.table.clone())
-                    .or_default()
-                    .push((scored, example.source.clone()));
+            if let Some((scored, share)) = scored {
+                self.by_table.entry(example.table.clone()).or_default().push(scored);
+                self.back_off.extend(share.map(|share| (example.table.clone(), share)));
             }
         }
     }
@@ -129,7 +159,7 @@ impl Calibrator {
             .filter(|(_, docs)| docs.len() >= MIN_HELD_BACK)
             .filter_map(|(name, docs)| {
                 let mut support = vec![0_u32; n_labels];
-                docs.iter().for_each(|(doc, _)| support[usize::from(doc.label)] += 1);
+                docs.iter().for_each(|doc| support[usize::from(doc.own.label)] += 1);
                 let labels = support.iter().filter(|n| **n > 0).count().max(1) as f64;
                 let weight = |label: u16| match self.weighting {
                     CalibrationWeights::Documents => 1.0,
@@ -137,8 +167,8 @@ impl Calibrator {
                         docs.len() as f64 / labels / f64::from(support[usize::from(label)].max(1))
                     }
                 };
-                let weights: Vec<f64> = docs.iter().map(|(doc, _)| weight(doc.label)).collect();
-                let docs: Vec<HeldBack> = docs.iter().map(|d| d.0.clone()).collect();
+                let weights: Vec<f64> = docs.iter().map(|doc| weight(doc.own.label)).collect();
+                let docs: Vec<HeldBack> = docs.iter().map(|d| d.own.clone()).collect();
                 Some((name.clone(), fit_scaling(&docs, &weights, OFFSET_PRIOR)?))
             })
             .collect();
@@ -148,28 +178,40 @@ impl Calibrator {
         let temperature = match temperatures.get(temperatures.len() / 2) {
             Some(median) => *median,
             None => {
-                let all: Vec<HeldBack> = self.by_table.values().flatten().map(|d| d.0.clone()).collect();
+                let all: Vec<HeldBack> = self.by_table.values().flatten().map(|d| d.own.clone()).collect();
                 fit_temperature(&all).unwrap_or(1.0)
             }
         };
         Scalings { own, previous, common: Scaling { temperature, offsets: vec![0.0; n_labels] } }
     }
 
-    /// Calibrated held-back documents: probabilities, label and source.
-    pub fn calibrated<'a>(
-        &'a self,
-        scalings: &'a Scalings,
-    ) -> impl Iterator<Item = (Vec<f64>, u16, &'a str)> {
-        self.by_table.iter().flat_map(move |(name, docs)| {
-            docs.iter().map(move |(doc, source)| {
-                (scalings.of(name).probabilities(&doc.scores), doc.label, source.as_str())
-            })
-        })
+    /// Probabilities of one held-back document, the pooled table's part included.
+    fn scaled(&self, name: &str, doc: &Scored, scalings: &Scalings) -> Vec<f64> {
+        let mut p = scalings.of(name).probabilities(&doc.own.scores);
+        if let (Some(pooled), Some(&share)) = (&doc.pooled, self.back_off.get(name)) {
+            let pooled = scalings.of(POOLED).probabilities(pooled);
+            p.iter_mut().zip(pooled).for_each(|(p, pooled)| *p = *p * (1.0 - share) + pooled * share);
+        }
+        p
+    }
+
+    /// Calibrated held-back documents, those of the pooled table apart: probabilities and label.
+    pub fn calibrated<'a>(&'a self, scalings: &'a Scalings) -> impl Iterator<Item = (Vec<f64>, u16)> {
+        let of_table = move |(name, docs): (&'a String, &'a Vec<Scored>)| {
+            docs.iter().map(move |doc| (self.scaled(name, doc, scalings), doc.own.label))
+        };
+        self.tables().flat_map(of_table)
+    }
+
+    /// Every document once: copies of the pooled table only where there is no other.
+    fn tables(&self) -> impl Iterator<Item = (&String, &Vec<Scored>)> {
+        let alone = self.by_table.len() == 1;
+        self.by_table.iter().filter(move |(name, _)| alone || *name != POOLED)
     }
 
     /// What the top probability of the scaled held-back documents is worth.
     pub fn confidence(&self, scalings: &Scalings) -> Confidence {
-        let top = |(p, label, _): (Vec<f64>, u16, &str)| {
+        let top = |(p, label): (Vec<f64>, u16)| {
             let best = *ranking(&p).first()?;
             Some((p[best], best == usize::from(label)))
         };
@@ -185,15 +227,15 @@ impl Calibrator {
         threshold: f64,
     ) -> Evaluation {
         let mut evaluation = Evaluation::default();
-        for (name, docs) in &self.by_table {
-            for (doc, _) in docs {
-                let mut p = scalings.of(name).probabilities(&doc.scores);
+        for (name, docs) in self.tables() {
+            for doc in docs {
+                let mut p = self.scaled(name, doc, scalings);
                 confidence.apply(&mut p);
                 let label = |i: usize| labels.get(i).cloned().unwrap_or_default();
                 let ranked: Vec<(String, f64)> =
                     ranking(&p).iter().take(2).map(|&i| (label(i), p[i])).collect();
                 let decided = ranked.first().filter(|top| top.1 >= threshold).map(|top| top.0.clone());
-                let gold = label(usize::from(doc.label));
+                let gold = label(usize::from(doc.own.label));
                 evaluation.add(&Outcome { gold, ranked, decided, group: Some(name.clone()) });
             }
         }

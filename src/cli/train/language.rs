@@ -291,7 +291,8 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     outcomes.iter().for_each(|o| evaluation.add(o));
     let scores = evaluation.report();
     interrupt.check()?;
-    let mut weights = fit_all(&mut counted, labels.len(), &recipe, &LeftOut::default(), true).map_err(work)?;
+    let mut weights =
+        fit_all(&mut counted, labels.len(), &recipe, &LeftOut::default(), true).map_err(work)?;
     allow_for_little_text(&mut weights, &offsets);
     let card = TaskCard {
         pipeline: pipeline_fingerprint(Some(&SPEC)),

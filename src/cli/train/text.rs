@@ -22,7 +22,9 @@ use crate::train::fit::Recipe;
 use crate::train::is_held_back;
 use crate::train::ledger::Ledger;
 use crate::train::review::Reviewer;
-use crate::train::text::{CalibrationWeights, Calibrator, LeftOut, Scalings, TrainError, fit_all};
+use crate::train::text::{
+    CalibrationWeights, Calibrator, LeftOut, Scalings, TrainError, fit_all, of_one_language,
+};
 use anyhow::{Context, anyhow};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -145,7 +147,6 @@ pub fn train(
     let labels = declared.unwrap_or_else(|| Labels::of_data(&seen));
     let names: Vec<String> = labels.ids.iter().map(|l| l.name.clone()).collect();
     let usage = if args.task == TrainTask::Spam { TextUse::Spam } else { TextUse::Topic };
-    let pooled = args.task == TrainTask::Spam || !labels.ids.iter().any(|l| topic::name(&l.id).is_some());
     let as_served = args.task == TrainTask::Spam;
     let example = |document: &Document| -> Vec<Example> {
         let Some(label) = document.label.as_deref().and_then(|l| labels.find(l)) else { return Vec::new() };
@@ -181,16 +182,9 @@ pub fn train(
     let count = |data: &Corpus, doing: &str, mut spool: Option<&mut Spool>| -> Result<Counts, Failure> {
         let mut counts = Counts::new(spec);
         data.for_each(doing, interrupt, false, known, |batch| {
-            let mut examples: Vec<Example> = batch.par_iter().flat_map_iter(example).collect();
-            if pooled {
-                let copies: Vec<Example> = examples
-                    .iter()
-                    .filter(|e| e.table != POOLED)
-                    .map(|e| Example { table: POOLED.to_string(), ..e.clone() })
-                    .collect();
-                examples.extend(copies);
-            }
+            let examples: Vec<Example> = batch.par_iter().flat_map_iter(example).collect();
             counts.add(&examples);
+            counts.add(&copies(&examples).0);
             spool.as_mut().map_or(Ok(()), |spool| spool.push(&examples))
         })?;
         Ok(counts)
@@ -230,9 +224,13 @@ pub fn train(
         spool.for_each(interrupt, |batch| {
             let (these, others) = rest.split_at(batch.len().min(rest.len()));
             again.add_emphasized(batch, these);
+            let (copies, of) = copies(batch);
+            let emphasis: Vec<u32> = of.into_iter().map(|i| these[i]).collect();
+            again.add_emphasized(&copies, &emphasis);
             rest = others;
         })?;
         counts = again;
+        left_out.insert(POOLED.to_string(), of_one_language(&mut counts));
     }
     let first = fit_all(&mut counts, n_labels, &recipe, &left_out, false).map_err(work)?;
     let mut calibrator = Calibrator::new(match args.task {
@@ -258,6 +256,7 @@ pub fn train(
                 })
                 .collect();
         calibrator.add(&first, &spec, &examples);
+        calibrator.add(&first, &spec, &copies(&examples).0);
         Ok(())
     })?;
     drop(first);
@@ -302,6 +301,12 @@ pub fn train(
     Ok(Trained { card, file, report: TrainReport { read, labels: seen, scores: Some(scores) } })
 }
 
+/// The examples of languages once more for the pooled table, and the number of each.
+fn copies(examples: &[Example]) -> (Vec<Example>, Vec<usize>) {
+    let of_languages = examples.iter().enumerate().filter(|(_, e)| e.table != POOLED);
+    of_languages.map(|(i, e)| (Example { table: POOLED.to_string(), ..e.clone() }, i)).unzip()
+}
+
 /// Calibration of the tables of the model that is retrained, when it has the same labels.
 fn previous_scalings(base: &Base, labels: &[LabelCard]) -> BTreeMap<String, Scaling> {
     let same = |task: &&TextTask| {
@@ -335,8 +340,7 @@ pub(super) fn usable(read: &Read, labels: &BTreeMap<String, u64>) -> Result<(), 
 /// Ham called spam costs most: of held-back ham at most 11 in 1,000 may be called SPAM, and at most 15 not
 /// called HAM.
 fn spam_decision(calibrator: &Calibrator, scalings: &Scalings) -> DecisionCard {
-    let mut ham: Vec<f64> =
-        calibrator.calibrated(scalings).filter(|d| d.1 == 0).map(|(p, _, _)| p[1]).collect();
+    let mut ham: Vec<f64> = calibrator.calibrated(scalings).filter(|d| d.1 == 0).map(|(p, _)| p[1]).collect();
     ham.sort_by(f64::total_cmp);
     let quantile =
         |q: f64| ham.get(((ham.len() as f64 * q) as usize).min(ham.len().saturating_sub(1))).copied();
