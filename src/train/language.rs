@@ -235,7 +235,10 @@ mod tests {
             last
         };
         assert!(held.contains(&hash("o")) && held.contains(&hash("e")), "letters of one language");
-        assert!(!held.contains(&hash("via")), "the same in both, and implied by its parts");
+        let mut all = Counts::new(SPEC);
+        all.add(&texts.map(example));
+        let all = all.tables.get_mut("*").map_or(0, |table| table.entries().len());
+        assert!(held.len() < all, "{} of {all}", held.len());
     }
 
     #[test]
