@@ -19,7 +19,7 @@ const WIDELY_WRITTEN: &[&str] = &[
 /// Languages of schools, states or many speakers with less in writing, or second to a close relative
 /// that is written more, sorted.
 const WRITTEN: &[&str] = &[
-    "aka", "bos", "ceb", "ckb", "eus", "fao", "glg", "gle", "hat", "hau", "ibo", "isl", "jav", "kaz", "khk",
+    "aka", "bos", "ceb", "ckb", "eus", "fao", "gle", "glg", "hat", "hau", "ibo", "isl", "jav", "kaz", "khk",
     "kin", "kir", "kmr", "ltz", "lug", "mlt", "mri", "nno", "npi", "nya", "pbt", "plt", "snd", "som", "sot",
     "sun", "swh", "tat", "tgk", "tsn", "tso", "tuk", "uig", "uzn", "xho", "yor", "yue", "zsm",
 ];
