@@ -22,20 +22,10 @@ sources=(--sources "$data/manifest.json" --classes open,unknown)
 
 # Templates of comment forms, cookie banners and the like: hashes only.
 "$glotsift" train --task boilerplate --base none --name default --out "$stage/1" "$data/boilerplate/boilerplate.jsonl.gz"
-# 205 language and script pairs: sentences of all; word lists of 38 (scripts/word-lists.py writes them, WORDS
-# names the file; without it short texts are told less well); articles of those that have them. The files
-# named first count where a language has more text than is looked at.
-languages=("$data/language/flores/train.jsonl.gz")
-python3 - "$data/manifest.json" > "$stage/sources.json" <<'PY'
-import json, sys
-sources = json.load(open(sys.argv[1]))
-sources["wordfreq"] = {"task": "language", "repository": "rspeer/wordfreq", "licence": "CC BY-SA 4.0", "class": "open"}
-json.dump(sources, sys.stdout)
-PY
-[ -z "${WORDS:-}" ] || languages+=("$WORDS")
+# 205 language and script pairs: sentences of all, articles of those that have them. The files named first
+# count where a language has more text than is looked at.
 "$glotsift" train --task language --base "$stage/1" --name default --out "$stage/2" \
-    --sources "$stage/sources.json" --classes open,unknown --source-name sib-200 \
-    "${languages[@]}" "$data/topic/train"
+    "${sources[@]}" --source-name sib-200 "$data/language/flores/train.jsonl.gz" "$data/topic/train"
 # Seventeen IPTC topics, one table per language.
 "$glotsift" train --task topic --labels iptc --base "$stage/2" --name default --out "$stage/3" \
     "${sources[@]}" "$data"/topic/train

@@ -52,7 +52,6 @@ struct Scored {
     own: HeldBack,
     /// Scores of the pooled table where it is asked too.
     pooled: Option<Vec<f32>>,
-    source: String,
 }
 
 /// The scaling of each table, and one for tables with too few held-back documents.
@@ -140,7 +139,7 @@ impl Calibrator {
                 let own = HeldBack { scores: scores(table), label: example.label };
                 let back_off = back_off(weights, table);
                 let pooled = back_off.map(|(pooled, _)| scores(pooled));
-                Some((Scored { own, pooled, source: example.source.clone() }, back_off.map(|b| b.1)))
+                Some((Scored { own, pooled }, back_off.map(|b| b.1)))
             })
             .collect();
         for (example, scored) in batch.iter().zip(scored) {
