@@ -1,7 +1,7 @@
 //! Cuts a slice out of kept counts, for the test that fits it and compares with the shipped weights:
 //! `cargo run --release --example weights_slice BUNDLE TASK COUNTS TABLE FEATURES OUT`
 //!
-//! COUNTS is what `glotsift train --save-counts` wrote when it trained TABLE of TASK in BUNDLE. The slice is
+//! COUNTS is what `glotsift train --save-fit` wrote when it trained TABLE of TASK in BUNDLE. The slice is
 //! a counts file as well: hashes of features and sums.
 
 use anyhow::{Context, bail};

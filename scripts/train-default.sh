@@ -29,18 +29,9 @@ sources=(--sources "$data/manifest.json" --classes open,unknown)
 # Seventeen IPTC topics, one table per language.
 "$glotsift" train --task topic --labels iptc --base "$stage/2" --name default --out "$stage/3" \
     "${sources[@]}" "$data"/topic/train
-# Spam, with real news as ham in every language, and comment spam of our own wording. exais_sms calls
-# greetings and quotations spam.
-python3 "$root/scripts/comment_spam.py" --half train --count 450 >"$stage/comments.jsonl"
-python3 - "$data/manifest.json" >"$stage/spam-sources.json" <<'PYTHON'
-import json, sys
-sources = json.load(open(sys.argv[1], encoding="utf-8"))
-ours = {"class": "open", "licence": "Apache-2.0", "repository": "scripts/comment_spam.py", "kind": "synthetic"}
-json.dump(sources | {"glotsift_comment_spam": ours}, sys.stdout)
-PYTHON
+# Spam, with real news as ham in every language. exais_sms calls greetings and quotations spam.
 "$glotsift" train --task spam --base "$stage/3" --name default --out "$stage/4" \
-    --sources "$stage/spam-sources.json" --classes open,unknown --leave-out exais_sms \
-    --ham "$data/topic/train" -- "$data"/spam/train "$stage/comments.jsonl"
+    "${sources[@]}" --leave-out exais_sms --ham "$data/topic/train" -- "$data"/spam/train
 
 mkdir -p "$out"
 cp "$stage"/4/* "$out"/
@@ -48,7 +39,7 @@ cp "$stage"/4/* "$out"/
 # Lingala is small and has two sources; a table knows nothing of the others, so its own file counts alike.
 if [ "$out" = "$root/models/default" ]; then
     "$glotsift" train --task topic --labels iptc --base "$stage/2" --name slice --out "$stage/slice" \
-        "${sources[@]}" --save-counts "$stage/lin.counts" "$data/topic/train/lin.jsonl.gz"
+        "${sources[@]}" --save-fit "$stage/lin.counts" "$data/topic/train/lin.jsonl.gz"
     cargo run --release --quiet --manifest-path "$root/Cargo.toml" --example weights_slice -- \
         "$stage/4" topic "$stage/lin.counts" lin 300 "$root/tests/fixtures/topic_slice.counts"
 fi

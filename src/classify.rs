@@ -128,7 +128,7 @@ const SECOND_LANGUAGE: f64 = 0.3;
 pub enum TextUse {
     /// Noise taken out, so that a comment form never votes.
     Topic,
-    /// Noise left in: a homoglyph is evidence.
+    /// Noise left in, a homoglyph is evidence; but the frame of a page is not the author's.
     Spam,
 }
 
@@ -144,7 +144,7 @@ impl<'a> Part<'a> {
     fn clean(&self, usage: TextUse) -> CleanText<'a> {
         match usage {
             TextUse::Topic => normalize(self.text, &outermost(&self.noise)),
-            TextUse::Spam => normalize(self.text, &[]),
+            TextUse::Spam => normalize(self.text, &page_frame(self.text, &self.noise)),
         }
     }
 }
@@ -326,7 +326,8 @@ fn topics(
         })
         .collect();
     if options.explain
-        && let (Some(&label), Some(&(table, _))) = (order.first(), tables.first())
+        && let Some(&label) = order.first()
+        && let Some(&(table, _)) = tables.iter().find(|(table, _)| task.weights.has_met(*table, label))
     {
         explain(task, Task::Topic, table, label, &text, scratch, &mut out.evidence);
     }
@@ -417,6 +418,14 @@ fn outermost(noise: &[NoiseSpan]) -> Vec<Range<usize>> {
     ranges
 }
 
+/// Boilerplate around a text; none where it is most of the text, which is then what there is to judge.
+fn page_frame(text: &str, noise: &[NoiseSpan]) -> Vec<Range<usize>> {
+    let lines = noise.iter().filter(|s| s.kind == NoiseKind::Boilerplate);
+    let ranges: Vec<Range<usize>> = lines.map(|s| s.range.clone()).collect();
+    let covered: usize = ranges.iter().map(Range::len).sum();
+    if 2 * covered <= text.len() { ranges } else { Vec::new() }
+}
+
 /// Whether two languages each have a fair share of the letters.
 fn several_languages(text: &str, spans: &[LanguageSpan]) -> bool {
     if spans.len() < 2 {
@@ -460,7 +469,7 @@ fn tables(task: &TextTask, language: &LanguageResult) -> Vec<(usize, f64)> {
         tables.extend(task.table_for(None).map(|t| (t, 1.0)));
     }
     if task.odds.is_none() {
-        // A table that lacks labels asks the pooled one, which comes last: evidence is of the first.
+        // A table that lacks labels asks the pooled one too.
         let mut pooled: Option<(usize, f64)> = None;
         for (table, weight) in &mut tables {
             if let Some((other, share)) = back_off(&task.weights, *table) {

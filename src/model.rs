@@ -137,6 +137,9 @@ fn text_task(bundle: &Bundle, task: &'static str) -> Result<TextTask, ModelForma
     let Some(spec) = card.features.as_ref().and_then(|f| f.spec()) else {
         return manifest_error(format!("task {task} has no usable features"));
     };
+    if task == "spam" && !card.labels.iter().any(|l| l.id == "spam") {
+        return manifest_error("task spam has no label \"spam\"".to_string());
+    }
     check(card, bytes, &pipeline_fingerprint(Some(&spec)))?;
     let file = TaskFile::open(&card.file, bytes)?;
     let (weights, confidence) = (file.weights(card)?, file.confidence()?);
@@ -147,9 +150,6 @@ fn text_task(bundle: &Bundle, task: &'static str) -> Result<TextTask, ModelForma
     }) else {
         return manifest_error(format!("task {task} has no usable decision"));
     };
-    if task == "spam" && !card.labels.iter().any(|l| l.id == "spam") {
-        return manifest_error("task spam has no label \"spam\"".to_string());
-    }
     Ok(TextTask {
         labels: card.labels.iter().map(|l| Label { id: l.id.clone(), name: l.name.clone() }).collect(),
         weights,

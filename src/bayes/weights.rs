@@ -181,6 +181,12 @@ impl Weights {
         self.tables.binary_search_by(|t| t.name.as_str().cmp(name)).ok()
     }
 
+    /// Whether a table's documents had a label.
+    pub fn has_met(&self, table: usize, label: usize) -> bool {
+        let bias = self.tables.get(table).and_then(|table| table.bias.get(label));
+        bias.is_some_and(|bias| *bias != f32::NEG_INFINITY)
+    }
+
     pub fn set_scaling(&mut self, table: usize, scaling: &Scaling) {
         if let Some(table) = self.tables.get_mut(table) {
             table.temperature = scaling.temperature as f32;

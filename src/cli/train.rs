@@ -78,9 +78,12 @@ pub struct TrainArgs {
     /// Labelled data to take out of the counts of --add-to, exactly as if it had never been counted
     #[arg(long, value_name = "FILE", requires = "add_to")]
     pub forget: Vec<PathBuf>,
-    /// Keep the counts, for --add-to
+    /// Keep the counts, for --add-to; documents are then not reviewed, so that they can be taken out again
     #[arg(long, value_name = "FILE")]
     pub save_counts: Option<PathBuf>,
+    /// Keep the counts as they are fitted, documents weighted by the review (topic, without --add-to)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["add_to", "save_counts"])]
+    pub save_fit: Option<PathBuf>,
     /// Labelled data: files, folders, or - for standard input
     #[arg(required_unless_present = "add_to", value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -144,6 +147,10 @@ pub fn run(args: TrainArgs) -> Result<(), Failure> {
         return Err(Failure::Usage(anyhow::anyhow!(problem)));
     }
     crate::storage::check_target(&args.out).map_err(|e| Failure::Usage(anyhow::anyhow!(e)))?;
+    if args.save_fit.is_some() && args.task != TrainTask::Topic {
+        let problem = format!("--save-fit goes with --task topic, not {}", args.task.name());
+        return Err(Failure::Usage(anyhow::anyhow!(problem)));
+    }
     let base = bundle::Base::open(&args)?;
     let data = corpus::Corpus::open(&args)?;
     let trained = match args.task {

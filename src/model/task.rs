@@ -47,7 +47,7 @@ pub struct Term {
 }
 
 /// How much of an answer the pooled table gives for a table that lacks labels, times the share it lacks.
-const BACK_OFF: f64 = 0.6;
+const BACK_OFF: f64 = 0.45;
 
 /// The pooled table and its share of the answer, for a table that has not met every label.
 pub fn back_off(weights: &Weights, table: usize) -> Option<(usize, f64)> {

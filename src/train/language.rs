@@ -206,6 +206,7 @@ mod tests {
         word_weight: 1,
         weighting: Weighting::Counts { cap: 255 },
         shape: false,
+        marks: false,
     };
 
     #[test]

@@ -16,9 +16,18 @@ use crate::features::{FeatureSpec, Scratch};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A document that the others would never have labelled so counts this many times more than one they are
-/// certain of.
-const RATE: f64 = 3.0;
+/// A document that the others would never have labelled so counts `1 + rate` times as much as one they are
+/// certain of. What few documents say of each other is uncertain, so that small tables take the lower rate.
+const RATES: (f64, f64) = (1.0, 3.0);
+/// Documents of a table from which, and up to which, the rate rises.
+const RATE_SIZES: (f64, f64) = (1_000.0, 10_000.0);
+
+fn rate(documents: usize) -> f64 {
+    let (from, to) = RATE_SIZES;
+    let share = (documents.max(1) as f64 / from).ln() / (to / from).ln();
+    RATES.0 + (RATES.1 - RATES.0) * share.clamp(0.0, 1.0)
+}
+
 /// Temperatures tried: from `FIRST`, each `STEP` times the one before.
 const FIRST_TEMPERATURE: f64 = 1.0;
 const TEMPERATURE_STEP: f64 = 1.15;
@@ -100,10 +109,10 @@ impl Reviewer {
         }
         let mut emphasis = vec![EVEN; self.reviewed.len()];
         for documents in &of_table {
-            let temperature = temperature(documents);
+            let (temperature, rate) = (temperature(documents), rate(documents.len()));
             let raw: Vec<u64> = documents
                 .iter()
-                .map(|(_, doc)| (f64::from(EVEN) * (1.0 + RATE * (1.0 - doc.p(temperature)))) as u64)
+                .map(|(_, doc)| (f64::from(EVEN) * (1.0 + rate * (1.0 - doc.p(temperature)))) as u64)
                 .collect();
             let sum: u64 = raw.iter().sum();
             for ((i, _), raw) in documents.iter().zip(raw) {
@@ -203,6 +212,7 @@ mod tests {
         word_weight: 1,
         weighting: Weighting::LogNormalized { norm: 30 },
         shape: false,
+        marks: false,
     };
     const RECIPE: Recipe = Recipe {
         variant: Variant::Complement,
@@ -295,11 +305,12 @@ mod tests {
         let mut reviewer = Reviewer::new(&mut counts, 2, &RECIPE);
         reviewer.look_at(&counts, &all);
         let (_, left_out) = reviewer.finish();
-        let hash = |text: &str| {
+        // Between other letters the n-gram alone has its place.
+        let hash = |ngram: &str| {
             let mut found = None;
-            Scratch::default().emit(text, &SPEC, |hash, _, place| {
-                if place.start == 0 && place.end as usize == text.len() {
-                    found.get_or_insert(hash | 1 << 63);
+            Scratch::default().emit(&format!("z{ngram}z"), &SPEC, |hash, _, place| {
+                if place.start == 1 && place.end as usize == 1 + ngram.len() {
+                    found = Some(hash | 1 << 63);
                 }
             });
             found.expect("an n-gram")

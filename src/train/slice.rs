@@ -48,7 +48,7 @@ mod tests {
     use crate::bayes::Variant;
     use crate::features::{FeatureSpec, Weighting};
     use crate::train::counts::Example;
-    use crate::train::fit::{Recipe, fit_table};
+    use crate::train::fit::{Recipe, Rows, fit_table};
 
     #[test]
     fn a_slice_fits_as_the_whole() {
@@ -59,6 +59,7 @@ mod tests {
             word_weight: 1,
             weighting: Weighting::LogNormalized { norm: 30 },
             shape: false,
+            marks: false,
         };
         let mut counts = Counts::new(spec);
         let examples: Vec<Example> = (0..60_u32)
@@ -88,7 +89,7 @@ mod tests {
             };
             let fit = |ledger: &mut Ledger| {
                 let table = ledger.counts.tables.get_mut("eng").expect("the table");
-                fit_table("eng", table, 4, &recipe, |_| true).expect("fits")
+                fit_table("eng", &Rows::new(table, 4, &recipe, |_| true), &recipe, &[]).expect("fits")
             };
             let (all, some) = (fit(&mut whole), fit(&mut part));
             assert_eq!((all.documents, all.features.len()), (some.documents, some.features.len()));

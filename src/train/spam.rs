@@ -30,7 +30,7 @@ const CURVE_PRIOR: f64 = 2.0;
 /// these bounds, and a padded copy of a spam as much as this share of a message.
 const BACKGROUND_SHARE: f64 = 0.25;
 const BACKGROUND_WEIGHT: (f64, f64) = (0.05, 1.0);
-const PADDED_WEIGHT: f64 = 0.4;
+const PADDED_WEIGHT: f64 = 0.2;
 /// Ham of a language that must lie below the threshold before it may be lowered, how much room is left
 /// above the highest, and the most it is lowered, in log-odds.
 const HAM_SEEN: usize = 100;

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// Tables calibrated on fewer held-back documents than this take the task's common temperature.
 const MIN_HELD_BACK: usize = 25;
 /// Documents the offsets' prior is worth: a table of fifty held-back sentences says little of frequencies.
-const OFFSET_PRIOR: f64 = 20.0;
+const OFFSET_PRIOR: f64 = 60.0;
 
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {

@@ -1,6 +1,6 @@
 use crate::support::{fixture, model};
 use glotsift::bayes::Variant;
-use glotsift::train::fit::{Recipe, fit_table};
+use glotsift::train::fit::{Recipe, Rows, fit_table};
 use glotsift::train::ledger::Ledger;
 
 /// The levels of a codebook lie a constant factor apart, so a stored weight is off by less than half of it.
@@ -32,15 +32,19 @@ fn the_shipped_weights_are_what_linfa_fits() {
     let mut ledger = Ledger::from_bytes(&bytes, "topic", task.spec).unwrap();
     assert!(ledger.labels.iter().eq(task.labels.iter().map(|l| &l.name)));
     let (name, counts) = ledger.counts.tables.iter_mut().next().unwrap();
-    let fitted = fit_table(name, counts, task.labels.len(), &recipe, |_| true).unwrap();
+    let rows = Rows::new(counts, task.labels.len(), &recipe, |_| true);
+    let fitted = fit_table(name, &rows, &recipe, &[]).unwrap();
 
     let shipped = &task.weights.tables()[task.weights.table(name).unwrap()];
     assert_eq!(fitted.documents, shipped.documents);
     for (fitted, shipped) in fitted.bias.iter().zip(&shipped.bias) {
         assert!(fitted == shipped || (fitted - shipped).abs() < 1e-4 * fitted.abs(), "{fitted} {shipped}");
     }
-    let (narrow, wide) = task.weights.codebooks();
-    let (near, lowest) = (furthest(narrow).max(furthest(wide)), wide[0]);
+    let books = task.weights.codebooks();
+    let books = [&books.narrow, &books.wide, &books.nibble];
+    let near = books.iter().map(|book| furthest(book)).fold(0.0, f32::max);
+    // Weights below the lowest level of a nibble are stored as that level.
+    let lowest = books[2][0];
     let (mut found, mut wrong, mut sum_fitted, mut sum_shipped) = (0, Vec::new(), 0.0, 0.0);
     // The counts of all other features are in there as one, and as many without counts.
     for feature in fitted.features.iter().filter(|f| f.hash > u64::from(u32::MAX)) {
@@ -65,5 +69,5 @@ fn the_shipped_weights_are_what_linfa_fits() {
     // Two in a thousand features share bucket and fingerprint with another.
     assert!(wrong.len() <= found / 50, "{} of {found}: {:?}", wrong.len(), wrong[0]);
     let ratio = sum_shipped / sum_fitted;
-    assert!((ratio - 1.0).abs() < 0.03, "the shipped weights are {ratio} times the fitted ones");
+    assert!((ratio - 1.0).abs() < 0.04, "the shipped weights are {ratio} times the fitted ones");
 }

@@ -54,8 +54,8 @@ fn named_pair(document: &Document) -> Option<(Language, Script)> {
     Some((Language::parse(document.lang.as_deref()?)?, Script::parse(document.script.as_deref()?)?))
 }
 
-/// The labels of the data: every pair that rows name, and of languages that never come with a script the
-/// one their letters are in.
+/// The labels of the data: the pairs that rows name; where no row names a script, languages with the one their
+/// letters are in.
 #[derive(Debug, Default)]
 struct Labels {
     named: BTreeSet<(Language, Script)>,
@@ -81,11 +81,9 @@ impl Labels {
     }
 
     fn pairs(&self) -> Vec<(Language, Script)> {
-        let unnamed = |language: Language| self.named.iter().all(|named| named.0 != language);
-        let mut pairs: Vec<_> =
-            self.named.iter().chain(self.told.iter().filter(|told| unnamed(told.0))).copied().collect();
+        let pairs = if self.named.is_empty() { &self.told } else { &self.named };
+        let mut pairs: Vec<_> = pairs.iter().copied().collect();
         pairs.sort_by_key(|&pair| id(pair));
-        pairs.dedup();
         pairs
     }
 }

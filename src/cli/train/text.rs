@@ -218,7 +218,9 @@ pub fn train(
         let mut reviewer = Reviewer::new(&mut counts, n_labels, &recipe);
         spool.for_each(interrupt, |batch| reviewer.look_at(&counts, batch))?;
         let (emphasis, nested) = reviewer.finish();
-        left_out = nested;
+        if recipe.bytes > 0.0 {
+            left_out = nested;
+        }
         let mut again = Counts::new(spec);
         let mut rest = emphasis.as_slice();
         spool.for_each(interrupt, |batch| {
@@ -231,6 +233,11 @@ pub fn train(
         })?;
         counts = again;
         left_out.insert(POOLED.to_string(), of_one_language(&mut counts));
+    }
+    if let Some(path) = &args.save_fit {
+        let mut ledger = Ledger { task: args.task.name().to_string(), labels: names.clone(), counts };
+        kept::write(path, &mut ledger)?;
+        counts = ledger.counts;
     }
     let first = fit_all(&mut counts, n_labels, &recipe, &left_out, false).map_err(work)?;
     let mut calibrator = Calibrator::new(match args.task {
