@@ -11,6 +11,9 @@ mod invisible;
 mod markup;
 mod mojibake;
 
+pub use boilerplate::line::{
+    SLOTS as LINE_SLOTS, UNIT as LINE_UNIT, features as line_features, log_odds as line_log_odds,
+};
 pub use boilerplate::{BoilerplateSet, fingerprint};
 pub use homoglyph::latin_look_alike;
 
