@@ -59,7 +59,9 @@ fn sentences(path: &str, limit: usize, refused: &HashSet<String>) -> Result<Vec<
             continue;
         }
         let text = row["text"].as_str().unwrap_or_default();
-        found.extend(text.lines().map(str::trim).filter(|l| (4..=400).contains(&l.len())).take(6).map(String::from));
+        found.extend(
+            text.lines().map(str::trim).filter(|l| (4..=400).contains(&l.len())).take(6).map(String::from),
+        );
     }
     let mut random = Random(found.len() as u64);
     let flores = path.contains("flores");
@@ -109,7 +111,8 @@ fn headings(sentences: &[String], random: &mut Random) -> Vec<String> {
             chars[from..].iter().take(2 + random.below(10)).collect()
         } else {
             let from = random.below(words.len() - 1);
-            let sign = *random.of(&[" ", " ", " ", " ", " ", " ", " ", ", ", ", ", ": ", ": ", " – ", " – ", " | "]);
+            let sign =
+                *random.of(&[" ", " ", " ", " ", " ", " ", " ", ", ", ", ", ": ", ": ", " – ", " – ", " | "]);
             words[from..].iter().take(1 + random.below(6)).copied().collect::<Vec<_>>().join(sign)
         };
         let mut letters = piece.chars();
@@ -120,8 +123,11 @@ fn headings(sentences: &[String], random: &mut Random) -> Vec<String> {
 
 fn train(out: &str, phrases: &str, boilerplate: &str, manifest: &str, files: &[String]) -> Result<()> {
     let manifest: BTreeMap<String, Value> = serde_json::from_str(&std::fs::read_to_string(manifest)?)?;
-    let refused: HashSet<String> =
-        manifest.into_iter().filter(|(_, card)| card["class"] == "restricted").map(|(name, _)| name).collect();
+    let refused: HashSet<String> = manifest
+        .into_iter()
+        .filter(|(_, card)| card["class"] == "restricted")
+        .map(|(name, _)| name)
+        .collect();
     let mut random = Random(1);
     let mut articles = Vec::new();
     for file in files {
@@ -145,7 +151,11 @@ fn train(out: &str, phrases: &str, boilerplate: &str, manifest: &str, files: &[S
         }
     }
     articles.extend(headings(&articles, &mut random));
-    eprintln!("{} template lines, {made} of them made of phrases; {} article lines", boiler.len(), articles.len());
+    eprintln!(
+        "{} template lines, {made} of them made of phrases; {} article lines",
+        boiler.len(),
+        articles.len()
+    );
     let mut rows: Vec<(Vec<u32>, bool)> = Vec::new();
     for (lines, label) in [(&boiler, true), (&articles, false)] {
         for line in lines {
@@ -225,7 +235,8 @@ fn score(path: &str, files: &[String]) -> Result<()> {
     for file in files {
         for line in sentences(file, 1500, &HashSet::new())? {
             // dense scripts say in five characters what others say in a word or two
-            let sentence = line.chars().count() >= if line.len() > 2 * line.chars().count() { 20 } else { 36 };
+            let sentence =
+                line.chars().count() >= if line.len() > 2 * line.chars().count() { 20 } else { 36 };
             let group = if file.contains("flores") { "FLORES" } else { "news" };
             let hit = is_hit(&line, around);
             let cell = totals.entry(group).or_default();
@@ -249,13 +260,13 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match &arguments[..] {
-        ["train", out, phrases, boilerplate, manifest, files @ ..] => {
-            train(out, phrases, boilerplate, manifest, &files.iter().map(|f| f.to_string()).collect::<Vec<_>>())
-        }
-        ["odds"] => {
-            for l in std::io::stdin().lines() { println!("{}", glotsift::noise::line_log_odds(&l?)); }
-            Ok(())
-        }
+        ["train", out, phrases, boilerplate, manifest, files @ ..] => train(
+            out,
+            phrases,
+            boilerplate,
+            manifest,
+            &files.iter().map(|f| f.to_string()).collect::<Vec<_>>(),
+        ),
         ["score", lines, files @ ..] => {
             score(lines, &files.iter().map(|f| f.to_string()).collect::<Vec<_>>())
         }

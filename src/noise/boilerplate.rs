@@ -20,6 +20,8 @@ const TEMPLATE_REACH: usize = 240;
 
 /// Log-odds from which a line is boilerplate wherever it stands: one sentence in a thousand has them.
 const LINE_SURE: f32 = 0.0;
+/// The same for a whole sentence: articles are made of them.
+const LINE_SURE_SENTENCE: f32 = 1.0;
 /// The same for a line of one word or two: so are headings.
 const LINE_SURE_SHORT: f32 = 3.0;
 /// And from which it is beside other boilerplate or at an edge.
@@ -257,7 +259,13 @@ fn by_odds(line: &str) -> Verdict {
     if odds < LINE_WEAK {
         return Verdict::Article;
     }
-    let sure = if is_short(line) { LINE_SURE_SHORT } else { LINE_SURE };
+    let sure = if is_short(line) {
+        LINE_SURE_SHORT
+    } else if line.ends_with(['.', '!', '。', '।', '۔', '።', '။']) {
+        LINE_SURE_SENTENCE
+    } else {
+        LINE_SURE
+    };
     if odds >= sure { Verdict::Sure(0.75) } else { Verdict::Weak }
 }
 
