@@ -19,7 +19,7 @@ const LETTERS: usize = 4;
 /// Log-odds a word needs before the ranker is asked.
 const SUSPECT: f32 = -0.5;
 /// And with the ranker's word: one of the host's own words in some twenty thousand has them.
-const STRAY: f32 = 4.2;
+const STRAY: f32 = 3.3;
 /// The ranker must have some other language in mind.
 const RANKED: f64 = 0.4;
 /// In the place of a label a foreign word is to be expected.
@@ -48,10 +48,6 @@ fn verdict(t: &Traits, ranked: &[LanguageCandidate], host: Language) -> f32 {
         let of_it = ranked.iter().filter(|c| c.language.as_str() == code || c.language.folded() == code);
         (of_it.map(|c| c.probability).sum::<f64>() as f32 + 1e-4).ln()
     };
-    let top = ranked.iter().filter(|c| c.language.folded() != host.folded()).map(|c| c.probability);
-    if top.fold(0.0, f64::max) < RANKED {
-        return f32::NEG_INFINITY;
-    }
     0.08 * t.gain + 2.09 * yes(t.known) + 0.73 * t.families as f32
         - 0.22 * yes(t.single)
         - 0.59 * t.unseen as f32
@@ -131,7 +127,8 @@ pub(in crate::noise) fn words(
         }
         let ranked = ranker.rank(word);
         let score = verdict(&traits, &ranked, language);
-        if !ranked.is_empty() && score >= STRAY {
+        let top = ranked.iter().filter(|c| c.language.folded() != language.folded()).map(|c| c.probability);
+        if top.fold(0.0, f64::max) >= RANKED && score >= STRAY {
             found.push(span(range, host.script, &traits, ranked, 0.55));
         }
     }
