@@ -21,7 +21,7 @@ const TEMPLATE_REACH: usize = 240;
 /// Log-odds from which a line is boilerplate wherever it stands: one sentence in a thousand has them.
 const LINE_SURE: f32 = 0.0;
 /// The same for a whole sentence: articles are made of them.
-const LINE_SURE_SENTENCE: f32 = 1.0;
+const LINE_SURE_SENTENCE: f32 = 2.0;
 /// The same for a line of one word or two: so are headings.
 const LINE_SURE_SHORT: f32 = 3.0;
 /// And from which it is beside other boilerplate or at an edge.
