@@ -176,6 +176,20 @@ fn mix(hash: u32, value: u32) -> u32 {
     mixed ^ (mixed >> 15)
 }
 
+/// Whether the language knows the word or a form of it: what nearly all words of an article are asked first.
+pub fn is_own(word: &str, host: usize) -> bool {
+    let sketch = Sketch::at(host);
+    let (mut hash, mut shorter, mut n) = (0, [0; 3], 0);
+    for c in word.chars() {
+        if n >= FORM {
+            shorter = [hash, shorter[0], shorter[1]];
+        }
+        hash = mix(hash, crate::text::lower(c).or_else(|| c.to_lowercase().next()).unwrap_or(c) as u32);
+        n += 1;
+    }
+    sketch.knows(hash) || shorter.iter().any(|hash| *hash != 0 && sketch.knows(*hash))
+}
+
 /// What tells a word of another language from one of the host's that is merely rare.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Traits {

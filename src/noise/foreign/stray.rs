@@ -101,6 +101,9 @@ pub(in crate::noise) fn words(
         if !plain {
             continue;
         }
+        if lexicon::is_own(word, sketch) {
+            continue;
+        }
         let range = start..start + word.len();
         while skip.next_if(|s| s.range.end <= range.start).is_some() {}
         if skip.peek().is_some_and(|s| s.range.start < range.end) {
