@@ -86,7 +86,8 @@ fn main() -> Result<()> {
         eprintln!("{code} {} words", words.len());
         words.truncate(2 * WORDS);
         // each word counts by the log of its frequency; a trigram of one word or two is as good as never met
-        let (mut three, mut two): (HashMap<u32, (f32, u32)>, HashMap<(u32, u32), f32>) = Default::default();
+        let mut three: HashMap<u32, (f32, u32)> = HashMap::new();
+        let mut two: HashMap<(u32, u32), f32> = HashMap::new();
         let mut pairs: HashMap<u32, (u32, u32)> = HashMap::new();
         for (text, n) in &words {
             let Some(word) = Word::new(text) else { continue };
