@@ -11,7 +11,11 @@ mod invisible;
 mod markup;
 mod mojibake;
 
+pub use boilerplate::line::{
+    SLOTS as LINE_SLOTS, UNIT as LINE_UNIT, features as line_features, log_odds as line_log_odds,
+};
 pub use boilerplate::{BoilerplateSet, fingerprint};
+pub use foreign::lexicon;
 pub use homoglyph::latin_look_alike;
 
 use crate::language::{Language, LanguageCandidate, RankLanguages};
@@ -149,6 +153,10 @@ pub fn finish(text: &str, first: FirstPass, host: &Host, ranker: &dyn RankLangua
     skip.sort_by_key(|s| s.range.start);
     foreign::sentences(text, host, &skip, &mut ranker, &mut found);
     foreign::words(text, host, &mut ranker, &mut found);
+    let mut skip: Vec<NoiseSpan> = first.spans.iter().chain(&found).cloned().collect();
+    skip.sort_by_key(|s| s.range.start);
+    foreign::strays(text, host, &skip, &mut ranker, &mut found);
+    foreign::chinese_in_japanese(text, host, &skip, &mut ranker, &mut found);
     foreign::labels(text, &first.spans, host, &mut ranker, &mut found);
     let mut spans = first.spans;
     spans.append(&mut found);

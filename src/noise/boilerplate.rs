@@ -3,6 +3,7 @@
 //! Three kinds of evidence, always for a whole line: its fingerprint is that of a known template line; it is
 //! a frame (`Category: … No comments`) around a label; or its own statistics give it away.
 
+pub mod line;
 mod phrases;
 
 use super::{NoiseKind, NoiseSpan};
@@ -16,6 +17,15 @@ use xxhash_rust::xxh3::xxh3_64;
 const LINE_REACH: usize = 400;
 /// Nearly all template lines are shorter than this many bytes (995 in 1,000 of those collected).
 const TEMPLATE_REACH: usize = 240;
+
+/// Log-odds from which a line is boilerplate wherever it stands: one sentence in a thousand has them.
+const LINE_SURE: f32 = 0.0;
+/// The same for a whole sentence: articles are made of them.
+const LINE_SURE_SENTENCE: f32 = 2.0;
+/// The same for a line of one word or two: so are headings.
+const LINE_SURE_SHORT: f32 = 3.0;
+/// And from which it is beside other boilerplate or at an edge.
+const LINE_WEAK: f32 = -1.0;
 
 /// Fingerprints of normalised template lines; the lines themselves are never kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -237,7 +247,33 @@ fn judge(line: &str, set: &BoilerplateSet) -> Verdict {
     if frame(line, set).is_some() {
         return Verdict::Sure(0.8);
     }
-    phrases::statistics(line).map_or(Verdict::Article, Verdict::Sure)
+    match phrases::statistics(line) {
+        Some(confidence) => Verdict::Sure(confidence),
+        None => by_odds(line),
+    }
+}
+
+/// What the line's words say together.
+fn by_odds(line: &str) -> Verdict {
+    let odds = line::log_odds(line);
+    if odds < LINE_WEAK {
+        return Verdict::Article;
+    }
+    let sure = if is_short(line) {
+        LINE_SURE_SHORT
+    } else if line.ends_with(['.', '!', '。', '।', '۔', '።', '။']) {
+        LINE_SURE_SENTENCE
+    } else {
+        LINE_SURE
+    };
+    if odds >= sure { Verdict::Sure(0.75) } else { Verdict::Weak }
+}
+
+/// One word or two; a few characters where words are not spaced.
+fn is_short(line: &str) -> bool {
+    let words = line.split_whitespace().filter(|w| w.chars().any(char::is_alphabetic)).count();
+    let dense = line.chars().filter(|c| crate::script::group_of(crate::script::id_of(*c)) == 8).count();
+    words < 3 && dense < 4 && line.chars().count() < 22
 }
 
 /// The label inside a `Category: label No comments` line, as a range of the line.

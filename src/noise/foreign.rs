@@ -1,7 +1,9 @@
 //! Runs in a script or language that does not belong to the article's own.
 
 mod letters;
+pub mod lexicon;
 mod sentence;
+mod stray;
 
 use super::{Host, NoiseKind, NoiseSpan};
 use crate::language::{Language, LanguageCandidate, RankLanguages};
@@ -9,6 +11,7 @@ use crate::script::{Script, ScriptRun, id, id_of};
 use std::ops::Range;
 
 pub(super) use sentence::{detect as sentences, words};
+pub(super) use stray::{chinese_in_japanese, words as strays};
 
 /// How many languages a span names at most.
 const CANDIDATES: usize = 5;
@@ -120,8 +123,15 @@ pub(super) fn labels(
         if counts.letters() < 4 || counts.dominant().group() != host.script.group() {
             continue;
         }
-        let ranked = ranker.rank(&text[range.clone()]);
-        if let Some(confidence) = sentence::verdict(&ranked, own, LABEL_PROBABILITY) {
+        let (ranked, verdict) = match stray::label(&text[range.clone()], host, ranker) {
+            Some((log_odds, ranked)) => (ranked, (log_odds > 0.0).then_some(0.8)),
+            None => {
+                let ranked = ranker.rank(&text[range.clone()]);
+                let verdict = sentence::verdict(&ranked, own, LABEL_PROBABILITY);
+                (ranked, verdict)
+            }
+        };
+        if let Some(confidence) = verdict {
             let kind = NoiseKind::ForeignLanguage;
             spans.push(NoiseSpan {
                 range,
@@ -401,5 +411,7 @@ fn kana_in_chinese(text: &str, run: &ScriptRun, ranker: &mut Ranker<'_>, spans: 
 pub(super) fn candidates(text: &str, script: Script, ranker: &mut Ranker<'_>) -> Vec<LanguageCandidate> {
     let ranked: Vec<_> =
         ranker.rank(text).into_iter().filter(|c| c.script.group() == script.group()).collect();
-    letters::testify(text, script, ranked, CANDIDATES)
+    let mut ranked = letters::testify(text, script, ranked, CANDIDATES);
+    stray::by_words(text, script, &mut ranked);
+    ranked
 }

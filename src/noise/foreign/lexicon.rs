@@ -1,0 +1,275 @@
+//! What a language's words look like: a sketch of its letter trigrams and of its frequent words.
+//!
+//! Counted by `examples/foreign_words.rs`; only hashes and quantised log probabilities are kept. It answers at
+//! the cost of a few look-ups, so the ranker is asked about a word in a thousand.
+
+use crate::script::{Script, id, id_of};
+
+/// Languages with a sketch, in the order of the table.
+pub const LANGUAGES: [&str; 42] = [
+    "eng_Latn", "deu_Latn", "spa_Latn", "fra_Latn", "ces_Latn", "hun_Latn", "nld_Latn", "swe_Latn",
+    "tur_Latn", "pol_Latn", "ron_Latn", "vie_Latn", "ita_Latn", "ind_Latn", "fin_Latn", "por_Latn",
+    "hrv_Latn", "cat_Latn", "dan_Latn", "nob_Latn", "slk_Latn", "slv_Latn", "est_Latn", "lvs_Latn",
+    "lit_Latn", "swh_Latn", "tgl_Latn", "rus_Cyrl", "ukr_Cyrl", "bel_Cyrl", "bul_Cyrl", "srp_Cyrl",
+    "mkd_Cyrl", "kaz_Cyrl", "arb_Arab", "pes_Arab", "urd_Arab", "ckb_Arab", "pbt_Arab", "hin_Deva",
+    "npi_Deva", "mar_Deva",
+];
+/// Families of the languages above: what three of them share is an international word.
+const FAMILIES: &[u8; LANGUAGES.len()] = b"GGRRSUGGTSRVRAURSRGGSSUBBNASSSSSSTEIICIIII";
+/// Half-bytes of trigrams, then bits of words, of one language.
+const TRIGRAMS: usize = 1 << 14;
+const WORDS: usize = 1 << 18;
+pub const BYTES: usize = TRIGRAMS / 2 + WORDS / 8;
+/// Letters left of a word whose end is taken off to find the word it is a form of.
+const FORM: usize = 4;
+/// Letters of the longest word looked at.
+const LONGEST: usize = 24;
+/// Natural logs per level of a trigram's probability; level 0 is one never met.
+const STEP: f32 = 0.5;
+
+/// Ideographs of Chinese that Japanese does not have, a bit each.
+static CHINESE: &[u8; 0x5200 / 8] = include_bytes!("han.bin");
+static TABLE: &[u8; BYTES * LANGUAGES.len()] = include_bytes!("lexicon.bin");
+
+/// One language's sketch.
+#[derive(Clone, Copy)]
+pub struct Sketch<'a>(&'a [u8]);
+
+impl Sketch<'static> {
+    pub fn at(index: usize) -> Self {
+        Self(&TABLE[index * BYTES..(index + 1) * BYTES])
+    }
+}
+
+impl<'a> Sketch<'a> {
+    fn level(self, trigram: u32) -> u32 {
+        let level = |hash: u32| {
+            let slot = (hash >> 8) as usize % TRIGRAMS;
+            u32::from(self.0[slot / 2] >> (4 * (slot % 2)) & 15)
+        };
+        level(mix(trigram, 11)).min(level(mix(trigram, 12)))
+    }
+
+    fn knows(self, hash: u32) -> bool {
+        (21..25).all(|salt| {
+            let bit = (mix(hash, salt) >> 8) as usize % WORDS;
+            self.0[TRIGRAMS / 2 + bit / 8] >> (bit % 8) & 1 == 1
+        })
+    }
+
+    /// Whether the word is a frequent one.
+    pub fn knows_word(self, word: &Word) -> bool {
+        self.knows(word.hash)
+    }
+
+    /// Whether the word without its last letters, three at most, is a frequent one.
+    pub fn knows_form(self, word: &Word) -> bool {
+        word.shorter.iter().any(|hash| *hash != 0 && self.knows(*hash))
+    }
+
+    /// Mean log probability of the word's trigrams, and how many were never met.
+    pub fn trigrams(self, word: &Word) -> (f32, u32) {
+        let (mut sum, mut unseen) = (0, 0);
+        for trigram in word.trigrams() {
+            let level = self.level(*trigram);
+            sum += level;
+            unseen += u32::from(level == 0);
+        }
+        (STEP * (sum as f32 / word.n.max(1) as f32 - 15.0), unseen)
+    }
+}
+
+/// Writes a sketch: words in order of frequency, trigrams with the log of their conditional probability.
+pub fn sketch(words: impl Iterator<Item = Word>, trigrams: impl Iterator<Item = (u32, f32)>) -> Vec<u8> {
+    let mut bytes = vec![0; BYTES];
+    let mut learn = |hash: u32| {
+        for salt in 21..25 {
+            let bit = (mix(hash, salt) >> 8) as usize % WORDS;
+            bytes[TRIGRAMS / 2 + bit / 8] |= 1 << (bit % 8);
+        }
+    };
+    for word in words {
+        learn(word.hash);
+    }
+    for (trigram, log_p) in trigrams {
+        let level = (15.0 + log_p / STEP).round().clamp(1.0, 15.0) as u8;
+        for salt in [11, 12] {
+            let slot = (mix(trigram, salt) >> 8) as usize % TRIGRAMS;
+            let (byte, shift) = (&mut bytes[slot / 2], 4 * (slot % 2));
+            let old = *byte >> shift & 15;
+            *byte = *byte & !(15 << shift) | old.max(level) << shift;
+        }
+    }
+    bytes
+}
+
+/// A word as the sketches see it: in lower case, with its beginning and its end.
+#[derive(Clone, Copy)]
+pub struct Word {
+    hash: u32,
+    /// Hashes without the last letter, the last two, the last three; 0 where too little is left.
+    shorter: [u32; 3],
+    trigrams: [u32; LONGEST + 1],
+    n: usize,
+}
+
+impl Word {
+    /// `None` for a word too long to be one.
+    pub fn new(word: &str) -> Option<Self> {
+        let mut this = Self { hash: 0, shorter: [0; 3], trigrams: [0; LONGEST + 1], n: 0 };
+        let (mut a, mut b) = (1, 1);
+        for c in word.chars() {
+            let c = crate::text::lower(c).or_else(|| c.to_lowercase().next()).unwrap_or(c) as u32;
+            if this.n >= FORM {
+                this.shorter = [this.hash, this.shorter[0], this.shorter[1]];
+            }
+            this.hash = mix(this.hash, c);
+            *this.trigrams.get_mut(this.n)? = mix(mix(a, b), c);
+            this.n += 1;
+            (a, b) = (b, c);
+        }
+        *this.trigrams.get_mut(this.n)? = mix(mix(a, b), 2);
+        this.n += 1;
+        Some(this)
+    }
+
+    pub fn trigrams(&self) -> &[u32] {
+        &self.trigrams[..self.n]
+    }
+
+    pub fn letters(&self) -> usize {
+        self.n - 1
+    }
+}
+
+/// Whether an ideograph is written in Chinese and not in Japanese.
+pub fn is_chinese_only(c: char) -> bool {
+    let index = (c as usize).wrapping_sub(0x4E00);
+    CHINESE.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 == 1)
+}
+
+/// Languages of too few words to say what is not theirs, and Nepali, whose learned words are Hindi's.
+const THIN: [&str; 7] = ["est", "bel", "kaz", "ckb", "pbt", "mar", "npi"];
+
+/// Whether what a language does not know is hardly its own.
+pub fn is_rich(index: usize) -> bool {
+    LANGUAGES[index].get(..3).is_some_and(|code| !THIN.contains(&code))
+}
+
+/// Words of a text: what stands between signs, blanks and digits.
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| {
+        if c.is_ascii() { !c.is_ascii_alphabetic() } else { matches!(id_of(c), id::COMMON | id::UNKNOWN) }
+    })
+    .filter(|word| !word.is_empty())
+}
+
+/// Where a language has its sketch.
+pub fn index(language: &str, script: Script) -> Option<usize> {
+    LANGUAGES
+        .iter()
+        .position(|code| code.get(..3) == Some(language) && code.get(4..) == Some(script.as_str()))
+}
+
+fn mix(hash: u32, value: u32) -> u32 {
+    let mixed = (hash.rotate_left(5) ^ value).wrapping_mul(0x9E37_79B1);
+    mixed ^ (mixed >> 15)
+}
+
+/// Whether the language knows the word or a form of it: what nearly all words of an article are asked first.
+pub fn is_own(word: &str, host: usize) -> bool {
+    let sketch = Sketch::at(host);
+    let (mut hash, mut shorter, mut n) = (0, [0; 3], 0);
+    for c in word.chars() {
+        if n >= FORM {
+            shorter = [hash, shorter[0], shorter[1]];
+        }
+        hash = mix(hash, crate::text::lower(c).or_else(|| c.to_lowercase().next()).unwrap_or(c) as u32);
+        n += 1;
+    }
+    sketch.knows(hash) || shorter.iter().any(|hash| *hash != 0 && sketch.knows(*hash))
+}
+
+/// What tells a word of another language from one of the host's that is merely rare.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traits {
+    /// Mean log probability of its trigrams in the host.
+    pub host: f32,
+    /// How much likelier they are in the best other language: in all, and each.
+    pub gain: f32,
+    pub mean_gain: f32,
+    /// The other language knows the word.
+    pub known: bool,
+    /// Families of other languages that know the word.
+    pub families: u32,
+    /// Just one other language knows it.
+    pub single: bool,
+    /// Trigrams the host never has.
+    pub unseen: u32,
+    pub letters: usize,
+    pub other: usize,
+}
+
+/// `None` for a word the host knows, or that looks like its own.
+pub fn traits(word: &Word, host: usize) -> Option<Traits> {
+    let sketch = Sketch::at(host);
+    if sketch.knows_word(word) || sketch.knows_form(word) {
+        return None;
+    }
+    let (own, unseen) = sketch.trigrams(word);
+    let mut best = Traits { host: own, unseen, letters: word.letters(), ..Traits::default() };
+    let mut best_score = f32::NEG_INFINITY;
+    let (mut families, mut knowers) = (0_u32, 0);
+    let script = LANGUAGES[host].get(4..);
+    for (other, code) in LANGUAGES.iter().enumerate() {
+        if other == host || code.get(4..) != script {
+            continue;
+        }
+        let sketch = Sketch::at(other);
+        let known = sketch.knows_word(word);
+        if known {
+            families |= 1 << (FAMILIES[other] - b'A');
+            knowers += 1;
+        }
+        let mean = sketch.trigrams(word).0;
+        let score = mean * word.n as f32 + if known { 4.0 } else { 0.0 };
+        if score > best_score {
+            best_score = score;
+            best.mean_gain = mean - own;
+            best.gain = best.mean_gain * word.n as f32;
+            best.known = known;
+            best.other = other;
+        }
+    }
+    best.families = families.count_ones();
+    best.single = knowers == 1;
+    Some(best)
+}
+
+/// Scripts in which words can be judged one by one.
+pub fn is_judged(script: u8) -> bool {
+    matches!(script, id::LATN | id::CYRL | id::ARAB) || Script::from_id(script).as_str() == "Deva"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_knows_its_frequent_words() {
+        for (code, known, unknown) in [
+            ("eng", "water", "szczęście"),
+            ("deu", "wasser", "szczęście"),
+            ("pol", "woda", "gözlük"),
+            ("tur", "kitap", "szczęście"),
+        ] {
+            let sketch = Sketch::at(index(code, Script::LATIN).unwrap());
+            let word = |text| Word::new(text).unwrap();
+            assert!(sketch.knows_word(&word(known)), "{code} {known}");
+            assert!(!sketch.knows_word(&word(unknown)), "{code} {unknown}");
+            assert!(sketch.trigrams(&word(known)).0 > sketch.trigrams(&word(unknown)).0, "{code}");
+        }
+        assert!(is_chinese_only('们') && !is_chinese_only('水'));
+        assert!(Word::new(&"a".repeat(40)).is_none());
+    }
+}
