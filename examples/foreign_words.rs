@@ -1,10 +1,9 @@
 //! Counts the sketches by which `noise` knows a word of another language.
 //!
-//! usage: `foreign_words OUT HAN_OUT MANIFEST.json SENTENCES.jsonl.gz...`
-//! HAN_OUT: a bit for each ideograph from U+4E00 on, set where Chinese has it and Japanese does not.
-//! SENTENCES: `text`, `lang`, `source`, perhaps `script`; several files may have the same language. A row with
-//! `per_100m` is of a frequency list: its words occur that often in a hundred million. The shipped table has
-//! those of wordfreq 3.1.1 (Robyn Speer and others, CC BY-SA 4.0), of words met at least once in a million.
+//! usage: `cargo run --release --example foreign_words -- OUT HAN_OUT MANIFEST.json SENTENCES.jsonl.gz...`
+//! OUT and HAN_OUT are src/noise/foreign/lexicon.bin and han.bin; SENTENCES are language/flores/train.jsonl.gz and
+//! topic/train/*.jsonl.gz: rows of `text`, `lang`, `source`, perhaps `script`, of which only those of a source of class
+//! open or unknown are read. HAN_OUT: a bit for each ideograph from U+4E00 on, set where Chinese has it and Japanese does not.
 
 use anyhow::{Context, Result, bail};
 use glotsift::noise::lexicon::{LANGUAGES, Word, sketch, words as split};
@@ -31,7 +30,6 @@ fn main() -> Result<()> {
         .map(|(name, _)| name.as_str())
         .collect();
     let mut counts: Vec<HashMap<String, u32>> = vec![HashMap::new(); LANGUAGES.len()];
-    let mut listed: Vec<HashMap<String, f64>> = vec![HashMap::new(); LANGUAGES.len()];
     let mut han = vec![[0_u32; 2]; 0x5200];
     for path in files {
         let file = std::fs::File::open(path).with_context(|| format!("cannot open {path}"))?;
@@ -58,13 +56,6 @@ fn main() -> Result<()> {
                 continue;
             };
             let text = row["text"].as_str().unwrap_or_default();
-            if let Some(frequency) = row["per_100m"].as_f64() {
-                for word in split(text) {
-                    let known = listed[index].entry(word.to_lowercase()).or_default();
-                    *known = known.max(frequency);
-                }
-                continue;
-            }
             let read = read.entry(index).or_default();
             *read += text.len();
             if *read > READ {
@@ -76,12 +67,10 @@ fn main() -> Result<()> {
         }
     }
     let mut table = Vec::new();
-    for ((code, counts), mut listed) in LANGUAGES.iter().zip(counts).zip(listed) {
+    for (code, counts) in LANGUAGES.iter().zip(counts) {
         let total: f64 = counts.values().map(|n| f64::from(*n)).sum();
-        for (word, n) in counts {
-            *listed.entry(word).or_default() += f64::from(n) * 1e8 / total;
-        }
-        let mut words: Vec<(String, f64)> = listed.into_iter().collect();
+        let mut words: Vec<(String, f64)> =
+            counts.into_iter().map(|(word, n)| (word, f64::from(n) * 1e8 / total)).collect();
         words.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         eprintln!("{code} {} words", words.len());
         words.truncate(2 * WORDS);

@@ -26,6 +26,8 @@ const FIT_OF_FAMILIAR: f64 = 10.0;
 const FIT: f64 = -2.0;
 /// Fewer n-grams than about three words give may be a name.
 const FIT_UNITS: f32 = 60.0;
+/// Share of the letters from which on a text is in one script.
+const ONE_SCRIPT: f64 = 0.9;
 /// Code has more of its marks per character, blanks left out.
 const CODE_MARKS: f64 = 0.12;
 /// whatlang is asked only when our own answer is less certain than this.
@@ -61,14 +63,18 @@ pub struct Judged {
     pub familiar: f64,
     /// Mean log-likelihood of a known n-gram under the best label.
     pub fit: f64,
+    /// In one alphabet but for a tenth of the letters: [`Self::fit`] tells nothing of a text in two, as no
+    /// label fits both.
+    pub one_alphabet: bool,
 }
 
 impl Judged {
     /// Whether the text resembles no language of the model.
     fn is_strange(&self) -> bool {
-        let alphabet = matches!(self.script, Script::LATIN | Script::CYRILLIC);
         self.familiar < FAMILIAR
-            || alphabet && self.units >= FIT_UNITS && self.fit + FIT_OF_FAMILIAR * self.familiar < FIT
+            || self.one_alphabet
+                && self.units >= FIT_UNITS
+                && self.fit + FIT_OF_FAMILIAR * self.familiar < FIT
     }
 }
 
@@ -173,7 +179,9 @@ impl Detector {
             }
         }
         self.tell_relatives_apart(text, scratch, scores);
-        Judged { script, letters, units, familiar, fit }
+        let one_alphabet = matches!(script, Script::LATIN | Script::CYRILLIC)
+            && f64::from(counted.of(script)) >= ONE_SCRIPT * f64::from(letters);
+        Judged { script, letters, units, familiar, fit, one_alphabet }
     }
 
     /// Divides what a group of close relatives has together by the table trained on them alone.

@@ -84,10 +84,14 @@ fn is_legitimate(text: &str, at: usize, c: char) -> bool {
     let near = |f: fn(char) -> bool| before.is_some_and(f) || after.is_some_and(f);
     // beside a blank they neither part nor join anything: left over by an editor, not hidden in a word
     let edge = |c: Option<char>| c.is_none_or(char::is_whitespace);
-    if matches!(c, '\u{200B}'..='\u{200D}') && (edge(before) || edge(after)) {
+    let twin = |c: char| matches!(c, '\u{200B}'..='\u{200D}');
+    // no writing asks for three in a row
+    if twin(c) && before.is_some_and(twin) && after.is_some_and(twin) {
+        return false;
+    }
+    if twin(c) && (edge(before) || edge(after)) {
         return true;
     }
-    let twin = |c: char| matches!(c, '\u{200B}'..='\u{200D}');
     match c {
         // joiners: cursive scripts, scripts of India around a virama or a sign, and emoji sequences
         '\u{200C}' => {
@@ -196,6 +200,12 @@ mod tests {
         check("क्\u{200D}ष", &[]);
         check("👩\u{200D}🚀 and 🏳\u{FE0F}\u{200D}🌈", &[]);
         check("ខ្ញុំ\u{200B}ទៅ", &[]);
+    }
+
+    #[test]
+    fn rows_of_joiners_hide_something() {
+        let row = "\u{200D}".repeat(1000);
+        check(&row, &[(&row[3..], NoiseKind::Invisible)]);
     }
 
     #[test]

@@ -19,9 +19,9 @@ const LETTERS: usize = 4;
 /// Log-odds a word needs before the ranker is asked.
 const SUSPECT: f32 = -0.5;
 /// And with the ranker's word: one of the host's own words in some twenty thousand has them.
-const STRAY: f32 = 3.3;
+const STRAY: f32 = 4.6;
 /// The ranker must have some other language in mind.
-const RANKED: f64 = 0.4;
+const RANKED: f64 = 0.7;
 /// In the place of a label a foreign word is to be expected.
 const LABEL: f32 = 0.0;
 /// What a word the host knows says against a label.
