@@ -117,8 +117,8 @@ pub fn fit_logistic<const N: usize>(
             let curvature = seen.weight * p * (1.0 - p);
             for i in 0..N {
                 gradient[i] += error * seen.terms[i];
-                for j in 0..N {
-                    hessian[i][j] += curvature * seen.terms[i] * seen.terms[j];
+                for (cell, term) in hessian[i].iter_mut().zip(&seen.terms) {
+                    *cell += curvature * seen.terms[i] * term;
                 }
             }
         }

@@ -159,3 +159,27 @@ impl TextTask {
         terms
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bayes::weights::{Feature, TableInput};
+
+    #[test]
+    fn a_table_that_lacks_labels_asks_the_pooled_one() {
+        let table = |name: &str, absent: usize| {
+            let mut bias = vec![-0.1; 4];
+            bias[..absent].fill(f32::NEG_INFINITY);
+            let features = vec![Feature { hash: 1 << 63 | 7, importance: 1.0, weights: vec![(3, 1.0)] }];
+            TableInput { name: name.into(), bias, temperature: 1.0, documents: 9, features }
+        };
+        let weights =
+            Weights::pack(4, vec![table(POOLED, 0), table("deu", 2), table("eng", 0)]).expect("packs");
+        let of = |name: &str| back_off(&weights, weights.table(name).expect("a table"));
+        let pooled = weights.table(POOLED).expect("a table");
+        assert_eq!(of("deu"), Some((pooled, BACK_OFF * 0.5)));
+        assert_eq!((of("eng"), of(POOLED)), (None, None));
+        let alone = Weights::pack(4, vec![table("deu", 2)]).expect("packs");
+        assert_eq!(back_off(&alone, 0), None, "nobody to ask");
+    }
+}

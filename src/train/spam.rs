@@ -191,8 +191,7 @@ impl Documents {
             let n = cells.get(&(self.heads[i].source, self.heads[i].label)).copied().unwrap_or(1.0);
             n.max(recipe.smallest_cell).powf(-recipe.balance)
         };
-        let mass: f64 =
-            cells.iter().map(|(_, n)| n * n.max(recipe.smallest_cell).powf(-recipe.balance)).sum();
+        let mass: f64 = cells.values().map(|n| n * n.max(recipe.smallest_cell).powf(-recipe.balance)).sum();
         taken.iter().map(|&i| weight(i) * taken.len() as f64 / mass).collect()
     }
 }

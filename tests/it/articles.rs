@@ -82,7 +82,7 @@ fn topics_are_better_than_chance() {
         Ok(())
     });
     let right = right.into_inner();
-    assert!(right >= 3, "{right} of 10 topics are right");
+    assert!(right >= 4, "{right} of 10 topics are right");
 }
 
 #[test]
@@ -144,6 +144,11 @@ fn spam_is_not_called_ham_where_spam_was_trained_on() {
     let model = model();
     for (path, text) in texts("spam") {
         let said = classified(&model, &text);
+        // Spanish has no spam corpus: the prize is the likelier reading, not one to act on.
+        if path.ends_with("spanish_prize.txt") {
+            assert!(said.spam.probability > 0.5, "{}: {}", path.display(), said.spam.probability);
+            continue;
+        }
         assert_eq!(said.spam.verdict, SpamVerdict::Spam, "{}: {}", path.display(), said.spam.probability);
     }
 }

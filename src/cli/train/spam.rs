@@ -3,7 +3,7 @@
 use super::bundle::Base;
 use super::corpus::{BACKGROUND, Corpus};
 use super::report::TrainReport;
-use super::text::{source_of, usable};
+use super::text::{given_language, source_of, usable};
 use super::{Interrupt, TrainArgs, Trained};
 use crate::bayes::odds::logistic;
 use crate::bayes::pieces::observe;
@@ -112,16 +112,7 @@ pub fn train(
     data: &Corpus,
     interrupt: &Interrupt,
 ) -> Result<Trained, Failure> {
-    let language = match &args.language {
-        None => None,
-        Some(code) => Some(Language::parse(code).ok_or_else(|| {
-            Failure::Usage(anyhow!("--language {code:?}: expected a code such as eng, en or zh-Hans"))
-        })?),
-    };
-    if base.model.language().is_none() {
-        let problem = "the base has no language task: train it first, or name another --base";
-        return Err(Failure::Usage(anyhow!(problem)));
-    }
+    let language = given_language(args, base)?;
     let recipe = recipe(args);
     let mut labels: BTreeMap<String, u64> = BTreeMap::new();
     let mut sources: BTreeMap<String, u64> = BTreeMap::new();

@@ -105,22 +105,27 @@ impl Labels {
     }
 }
 
+/// The language of rows that have none; the base must be able to tell that of the others.
+pub(super) fn given_language(args: &TrainArgs, base: &Base) -> Result<Option<Language>, Failure> {
+    if base.model.language().is_none() {
+        let problem = "the base has no language task: train it first, or name another --base";
+        return Err(Failure::Usage(anyhow!(problem)));
+    }
+    let parse = |code: &String| {
+        Language::parse(code).ok_or_else(|| {
+            Failure::Usage(anyhow!("--language {code:?}: expected a code such as eng, en or zh-Hans"))
+        })
+    };
+    args.language.as_ref().map(parse).transpose()
+}
+
 pub fn train(
     args: &TrainArgs,
     base: &Base,
     data: &Corpus,
     interrupt: &Interrupt,
 ) -> Result<Trained, Failure> {
-    let language = match &args.language {
-        None => None,
-        Some(code) => Some(Language::parse(code).ok_or_else(|| {
-            Failure::Usage(anyhow!("--language {code:?}: expected a code such as eng, en or zh-Hans"))
-        })?),
-    };
-    if base.model.language().is_none() {
-        let problem = "the base has no language task: train it first, or name another --base";
-        return Err(Failure::Usage(anyhow!(problem)));
-    }
+    let language = given_language(args, base)?;
     let (spec, recipe) = (FeatureSpec { shape: args.task == TrainTask::Spam, ..SPEC }, recipe(args));
     let mut kept = kept::read(args, spec)?;
     let declared = Labels::declared(args);
