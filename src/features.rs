@@ -382,6 +382,18 @@ fn emit_shape(text: &str, emit: &mut impl FnMut(u64, u32, Place)) {
     }
 }
 
+/// What tests of training take from a text.
+#[cfg(test)]
+pub(crate) const SMALL_SPEC: FeatureSpec = FeatureSpec {
+    ngram_max: 3,
+    ngram_chars: 100,
+    word_chars: 100,
+    word_weight: 1,
+    weighting: Weighting::LogNormalized { norm: 30 },
+    shape: false,
+    marks: false,
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;

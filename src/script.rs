@@ -284,7 +284,7 @@ pub(crate) fn survey(text: &str) -> Survey {
     let mut open: Option<ScriptRun> = None;
     // end of the last letter or mark: a letter right there is joined to it
     let mut touching = usize::MAX;
-    let mut before = '\0';
+    let (mut before, mut before_end) = ('\0', 0);
     let (mut latin, mut chars) = (0u32, 0usize);
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -299,6 +299,7 @@ pub(crate) fn survey(text: &str) -> Survey {
                 out.markup |= matches!(byte, b'<' | b'&');
                 at += 1;
                 chars += 1;
+                before_end = at;
                 continue;
             }
             // a word of plain letters at once
@@ -309,7 +310,7 @@ pub(crate) fn survey(text: &str) -> Survey {
             chars += at - start;
             latin += n;
             extend(&mut out.runs, &mut open, start..at, id::LATN, n, 0, touching == start);
-            touching = at;
+            (touching, before_end) = (at, at);
             continue;
         }
         let Some(c) = text[at..].chars().next() else { break };
@@ -318,8 +319,10 @@ pub(crate) fn survey(text: &str) -> Survey {
         let (end, at) = (at, start);
         let value = table::value(c as u32);
         let script = if value < table::COUNT { value as u8 } else { id_of(c) };
-        if is_suspect(before, c) || c == '\u{FFFD}' {
-            out.suspects.push(if c == '\u{FFFD}' { at } else { at - before.len_utf8() });
+        if c == '\u{FFFD}' {
+            out.suspects.push(at);
+        } else if before_end == at && is_suspect(before, c) {
+            out.suspects.push(at - before.len_utf8());
         }
         if is_format(c) {
             out.format.push((at, c));
@@ -328,7 +331,7 @@ pub(crate) fn survey(text: &str) -> Survey {
             }
             continue;
         }
-        before = c;
+        (before, before_end) = (c, end);
         if script <= id::UNKNOWN {
             if script == id::INHERITED && touching == at {
                 touching = end;

@@ -331,6 +331,14 @@ mod tests {
     }
 
     #[test]
+    fn a_hidden_character_parts_a_sequence() {
+        for hidden in ['\u{FEFF}', '\u{200B}', '\u{E0041}'] {
+            check(&format!("Â{hidden}¡"), &[]);
+            check(&format!("é Ã{hidden}{hidden}© Â{hidden}¡ d"), &[]);
+        }
+    }
+
+    #[test]
     fn accents_beside_quotes_are_left_alone() {
         check("«CAFÉ» et „Ä“, touché…”, NÃO, 25 °C, Âge", &[]);
         check("Ĝ É·l 3Ä±5", &[]);

@@ -225,18 +225,8 @@ fn table_counts(file: TableFile, n_labels: usize) -> Option<TableCounts> {
 #[expect(clippy::single_range_in_vec_init, reason = "one batch of documents is a batch like others")]
 mod tests {
     use super::*;
-    use crate::features::Weighting;
+    use crate::features::SMALL_SPEC as SPEC;
     use crate::train::counts::Example;
-
-    const SPEC: FeatureSpec = FeatureSpec {
-        ngram_max: 3,
-        ngram_chars: 100,
-        word_chars: 100,
-        word_weight: 1,
-        weighting: Weighting::LogNormalized { norm: 30 },
-        shape: false,
-        marks: false,
-    };
 
     fn examples(range: std::ops::Range<u32>) -> Vec<Example> {
         range

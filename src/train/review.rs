@@ -203,17 +203,8 @@ impl Table {
 mod tests {
     use super::*;
     use crate::bayes::Variant;
-    use crate::features::Weighting;
+    use crate::features::SMALL_SPEC as SPEC;
 
-    const SPEC: FeatureSpec = FeatureSpec {
-        ngram_max: 3,
-        ngram_chars: 100,
-        word_chars: 100,
-        word_weight: 1,
-        weighting: Weighting::LogNormalized { norm: 30 },
-        shape: false,
-        marks: false,
-    };
     const RECIPE: Recipe = Recipe {
         variant: Variant::Complement,
         alpha: 1.0,

@@ -46,22 +46,13 @@ pub fn slice(ledger: &mut Ledger, table: &str, n: usize) -> Option<Ledger> {
 mod tests {
     use super::*;
     use crate::bayes::Variant;
-    use crate::features::{FeatureSpec, Weighting};
+    use crate::features::SMALL_SPEC;
     use crate::train::counts::Example;
     use crate::train::fit::{Recipe, Rows, fit_table};
 
     #[test]
     fn a_slice_fits_as_the_whole() {
-        let spec = FeatureSpec {
-            ngram_max: 3,
-            ngram_chars: 100,
-            word_chars: 100,
-            word_weight: 1,
-            weighting: Weighting::LogNormalized { norm: 30 },
-            shape: false,
-            marks: false,
-        };
-        let mut counts = Counts::new(spec);
+        let mut counts = Counts::new(SMALL_SPEC);
         let examples: Vec<Example> = (0..60_u32)
             .map(|i| Example {
                 table: "eng".into(),
@@ -77,7 +68,7 @@ mod tests {
         let mut part = slice(&mut whole, "eng", 40).expect("the table is there");
         assert!(slice(&mut whole, "deu", 40).is_none());
         let bytes = part.to_bytes();
-        let mut part = Ledger::from_bytes(&bytes, "topic", spec).expect("our own bytes");
+        let mut part = Ledger::from_bytes(&bytes, "topic", SMALL_SPEC).expect("our own bytes");
         for (variant, balance) in [(Variant::Complement, 1.0), (Variant::Multinomial, 0.0)] {
             let recipe = Recipe {
                 variant,
