@@ -19,9 +19,9 @@ const LETTERS: usize = 4;
 /// Log-odds a word needs before the ranker is asked.
 const SUSPECT: f32 = -0.5;
 /// And with the ranker's word: one of the host's own words in some twenty thousand has them.
-const STRAY: f32 = 4.6;
+const STRAY: f32 = 5.0;
 /// The ranker must have some other language in mind.
-const RANKED: f64 = 0.7;
+const RANKED: f64 = 0.9;
 /// In the place of a label a foreign word is to be expected.
 const LABEL: f32 = 0.0;
 /// What a word the host knows says against a label.
@@ -30,6 +30,8 @@ const OWN: f32 = -3.0;
 const KNOWN_ODDS: f64 = 6.0;
 /// International words are at home everywhere.
 const INTERNATIONAL: u32 = 3;
+/// Ideographs without use in Japanese that a run needs: names have one or two.
+const CHINESE_ONLY: usize = 3;
 
 /// Log-odds of being foreign, by the sketches alone. Weights of this and [`verdict`]: a logistic regression on
 /// words of held-back sentences of 29 languages, planted into each other's.
@@ -162,10 +164,10 @@ pub(in crate::noise) fn chinese_in_japanese(
         let run = &text[start..at];
         while skip.next_if(|s| s.range.end <= start).is_some() {}
         let free = skip.peek().is_none_or(|s| s.range.start >= at);
-        // a name has one such character, between brackets or before a bracket
+        // a name stands between brackets or before one
         let quoted = text[..start].ends_with(['「', '『', '（', '(', '《', '“', '・'])
             || text[at..].starts_with(['」', '』', '）', ')', '》', '”', '・', '（', '(']);
-        if !free || quoted || run.chars().count() < 3 || !run.chars().any(lexicon::is_chinese_only) {
+        if !free || quoted || run.chars().filter(|c| lexicon::is_chinese_only(*c)).count() < CHINESE_ONLY {
             continue;
         }
         spans.push(NoiseSpan {
@@ -287,9 +289,11 @@ mod tests {
             ["szczęście"]
         );
         assert_eq!(
-            strays("橋は昨日から閉まっている、他们没有来。", "jpn", Script::JAPANESE, "cmn"),
-            ["他们没有来"]
+            strays("橋は昨日から閉まっている、他们还没说过。", "jpn", Script::JAPANESE, "cmn"),
+            ["他们还没说过"]
         );
+        let named = strays("橋を設計した陈伟明氏は今日着いた。", "jpn", Script::JAPANESE, "cmn");
+        assert_eq!(named, Vec::<&str>::new());
     }
 
     #[test]
