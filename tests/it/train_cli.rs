@@ -147,6 +147,74 @@ fn neither_order_nor_threads_change_a_byte() {
     assert!(trained(dir.path(), "c", &[&shuffled], "2") == expected, "another order");
 }
 
+/// A row of about 190 characters in an invented language: its syllables are those `letters` makes.
+fn invented(letters: &str, seed: u64, more: &str) -> String {
+    let letters: Vec<char> = letters.chars().collect();
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut text = String::new();
+    while text.len() < 190 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (consonant, vowel) = ((state >> 33) as usize % (letters.len() - 3), (state >> 45) as usize % 3);
+        text.extend([letters[3 + consonant], letters[vowel]]);
+        if state >> 60 < 6 {
+            text.push(' ');
+        }
+    }
+    format!("{{\"text\": {:?}, {more}}}", text.trim())
+}
+
+#[test]
+fn a_language_has_more_text_than_is_looked_at_and_the_order_of_files_does_not_show() {
+    let dir = tempfile::tempdir().unwrap();
+    let with_script: Vec<String> = (0..300)
+        .flat_map(|i| {
+            [
+                invented("aeirtns", i, r#""lang": "ace", "script": "Latn""#),
+                invented("ouigkmb", 1000 + i, r#""lang": "ban", "script": "Latn""#),
+            ]
+        })
+        .collect();
+    let articles: Vec<String> = (0..2500)
+        .flat_map(|i| {
+            // every fifth is in both files, every seventh is said to be in two languages
+            let source = if i % 5 == 0 { "b" } else { "a" };
+            let lang = if i % 7 == 0 { "ban" } else { "ace" };
+            let more = format!(r#""lang": "ace", "source": "{source}""#);
+            let again = format!(r#""lang": "{lang}", "source": "a""#);
+            [invented("aeirtns", 5000 + i, &more), invented("aeirtns", 5000 + i / 5 * 5, &again)]
+        })
+        .collect();
+    let write = |name: &str, rows: Vec<&String>| {
+        let path = dir.path().join(name);
+        let rows: Vec<&str> = rows.into_iter().map(String::as_str).collect();
+        std::fs::write(&path, rows.join("\n")).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let straight =
+        [write("1.jsonl", with_script.iter().collect()), write("2.jsonl", articles.iter().collect())];
+    let mixed = [
+        write("3.jsonl", articles.iter().rev().step_by(2).collect()),
+        write("4.jsonl", with_script.iter().rev().collect()),
+        write("5.jsonl", articles.iter().rev().skip(1).step_by(2).collect()),
+    ];
+    let bundle = |name: &str, files: &[String]| {
+        let out = dir.path().join(name);
+        let output = Command::new(env!("CARGO_BIN_EXE_glotsift"))
+            .args(["train", "--task", "language", "--base", "none", "--name", "own", "--out"])
+            .arg(&out)
+            .args(files)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        [MANIFEST, "language.safetensors"].map(|file| std::fs::read(out.join(file)).unwrap())
+    };
+    let expected = bundle("a", &straight);
+    assert!(bundle("b", &mixed) == expected);
+    let manifest: serde_json::Value = serde_json::from_slice(&expected[0]).unwrap();
+    let documents = manifest["tasks"]["language"]["recipe"]["documents"].as_u64().unwrap();
+    assert!((600..2900).contains(&documents), "{documents} of {} texts", with_script.len() + articles.len());
+}
+
 #[test]
 fn counts_are_added_to_and_forgotten_exactly() {
     let dir = tempfile::tempdir().unwrap();

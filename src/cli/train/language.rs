@@ -24,6 +24,7 @@ use crate::train::language::{Parents, prune, score_pieces, temperatures};
 use crate::train::text::{LeftOut, TrainError, fit_all};
 use anyhow::anyhow;
 use rayon::prelude::*;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use unicode_normalization::char::is_combining_mark;
 
@@ -43,7 +44,7 @@ const BYTES: f64 = 1950.0;
 const RELATIVES_SHARE: f64 = 0.07;
 /// Texts are cut to about a sentence, so that a label of articles and one of sentences weigh alike.
 const TEXT_CHARS: usize = 200;
-/// A label's texts beyond this many characters are not looked at: the files named first count.
+/// A label's texts beyond this many characters are not looked at.
 const LABEL_CHARS: usize = 400_000;
 
 /// Added to a label's score where its texts are few: more of what it is met with is new to it.
@@ -92,53 +93,114 @@ fn id((language, script): (Language, Script)) -> String {
     format!("{}_{script}", language.as_str())
 }
 
-/// What of the data is counted, decided row by row in the order of the files.
-struct Selection<'a> {
-    pairs: &'a [(Language, Script)],
-    seen: HashSet<u64>,
-    chars: Vec<usize>,
+/// A row as it would be counted.
+struct Candidate {
+    text: String,
+    label: u16,
+    /// Rows that name their script come first, then chance: neither order nor files show.
+    rank: (bool, u64),
+    source: String,
 }
 
-impl<'a> Selection<'a> {
-    fn new(pairs: &'a [(Language, Script)]) -> Self {
-        Self { pairs, seen: HashSet::new(), chars: vec![0; pairs.len()] }
-    }
-
-    /// Whether a label has a close relative in the same writing system.
-    fn has_relatives(&self, label: u16) -> bool {
-        let (language, script) = self.pairs[usize::from(label)];
-        let close = |other: &&(Language, Script)| {
-            relatives(other.0) == relatives(language) && other.1.group() == script.group()
-        };
-        self.pairs.iter().filter(close).count() > 1
-    }
-
-    /// The text and the label of a row, when it counts. A row without a script takes the one label of its
-    /// language in the writing system of its letters; between two (Hans and Hant) it cannot choose.
-    fn take(&mut self, document: &Document) -> Option<(String, u16)> {
+impl Candidate {
+    /// A row without a script takes the one label of its language in the writing system of its letters; between
+    /// two (Hans and Hant) it cannot choose.
+    fn new(document: &Document, pairs: &[(Language, Script)]) -> Option<Self> {
         let language = Language::parse(document.lang.as_deref()?)?;
         let text = beginning(normalize(&document.text, &[]).into_string());
         let label = if document.script.is_some() {
             let pair = named_pair(document)?;
-            self.pairs.iter().position(|p| *p == pair)?
+            pairs.iter().position(|p| *p == pair)?
         } else {
             let counted = counts(&text);
             let script = counted.dominant();
-            let mut fitting = (0..self.pairs.len())
-                .filter(|&i| self.pairs[i].0 == language && self.pairs[i].1.group() == script.group());
+            let mut fitting =
+                (0..pairs.len()).filter(|&i| pairs[i].0 == language && pairs[i].1.group() == script.group());
             let only = fitting.next()?;
             if fitting.next().is_some() || 5 * counted.of(script) < 4 * counted.letters() {
                 return None;
             }
             only
         };
-        if self.chars[label] >= LABEL_CHARS || !self.seen.insert(xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
-        {
-            return None;
-        }
-        self.chars[label] += text.chars().count();
-        Some((text, label as u16))
+        let rank = (document.script.is_none(), xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
+        Some(Self { text, label: label as u16, rank, source: document.source.clone().unwrap_or_default() })
     }
+}
+
+/// What of the data is counted: each label's texts of lowest rank, equal ones once, until they are enough.
+struct Selection(Vec<Chosen>);
+
+#[derive(Default)]
+struct Chosen {
+    /// Characters and source by rank.
+    texts: BTreeMap<(bool, u64), (usize, String)>,
+    chars: usize,
+}
+
+impl Selection {
+    fn new(n_labels: usize) -> Self {
+        Self((0..n_labels).map(|_| Chosen::default()).collect())
+    }
+
+    fn offer(&mut self, candidate: Candidate) {
+        let Candidate { text, label, rank, source } = candidate;
+        let chosen = &mut self.0[usize::from(label)];
+        if rank.0 && chosen.texts.contains_key(&(false, rank.1)) {
+            return;
+        }
+        if !rank.0 {
+            chosen.remove((true, rank.1));
+        }
+        let chars = text.chars().count();
+        match chosen.texts.entry(rank) {
+            Entry::Occupied(mut same) => {
+                let first = &mut same.get_mut().1;
+                *first = source.min(std::mem::take(first));
+            }
+            Entry::Vacant(place) => {
+                place.insert((chars, source));
+                chosen.chars += chars;
+            }
+        }
+        while let Some(last) = chosen.texts.last_entry()
+            && chosen.chars - last.get().0 >= LABEL_CHARS
+        {
+            chosen.chars -= last.remove().0;
+        }
+    }
+
+    /// Leaves equal texts of several labels to the first of them.
+    fn settle(&mut self) {
+        let mut seen: HashSet<u64> = HashSet::new();
+        for without_script in [false, true] {
+            for chosen in &mut self.0 {
+                let ranks: Vec<_> = chosen.texts.keys().filter(|r| r.0 == without_script).copied().collect();
+                for rank in ranks.into_iter().filter(|rank| !seen.insert(rank.1)) {
+                    chosen.remove(rank);
+                }
+            }
+        }
+    }
+
+    fn has(&self, candidate: &Candidate) -> bool {
+        let texts = &self.0[usize::from(candidate.label)].texts;
+        texts.get(&candidate.rank).is_some_and(|(_, source)| *source == candidate.source)
+    }
+}
+
+impl Chosen {
+    fn remove(&mut self, rank: (bool, u64)) {
+        self.chars -= self.texts.remove(&rank).map_or(0, |text| text.0);
+    }
+}
+
+/// Whether a label has a close relative in the same writing system.
+fn has_relatives(pairs: &[(Language, Script)], label: u16) -> bool {
+    let (language, script) = pairs[usize::from(label)];
+    let close = |other: &&(Language, Script)| {
+        relatives(other.0) == relatives(language) && other.1.group() == script.group()
+    };
+    pairs.iter().filter(close).count() > 1
 }
 
 fn allow_for_little_text(weights: &mut Weights, offsets: &[f64]) {
@@ -190,23 +252,37 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     let readable = |document: &Document| {
         Language::parse(document.lang.as_deref().unwrap_or("")).is_none().then(String::new)
     };
+    let mut selection = Selection::new(pairs.len());
+    let candidates = |batch: &[Document]| -> Vec<Candidate> {
+        batch.par_iter().filter_map(|document| Candidate::new(document, &pairs)).collect()
+    };
+    data.for_each("choosing", interrupt, false, readable, |batch| {
+        candidates(&batch).into_iter().for_each(|candidate| selection.offer(candidate));
+        Ok(())
+    })?;
+    selection.settle();
+    // Reads what was chosen, equal texts once.
+    let for_each_chosen = |doing: &str, batch: &mut dyn FnMut(Vec<Candidate>)| -> Result<(), Failure> {
+        let mut met: HashSet<u64> = HashSet::new();
+        data.for_each(doing, interrupt, false, readable, |documents| {
+            let mut chosen = candidates(&documents);
+            chosen.retain(|candidate| selection.has(candidate) && met.insert(candidate.rank.1));
+            batch(chosen);
+            Ok(())
+        })?;
+        Ok(())
+    };
     let mut seen: BTreeMap<String, u64> = labels.iter().map(|label| (label.clone(), 0)).collect();
     let mut counted = Counts::new(SPEC);
     let mut parents = Parents::default();
-    let mut selection = Selection::new(&pairs);
-    data.for_each("counting", interrupt, false, readable, |batch| {
-        let taken: Vec<(String, u16, bool)> = batch
-            .iter()
-            .filter_map(|document| {
-                let taken = selection.take(document)?;
-                *sources.entry(document.source.clone().unwrap_or_default()).or_default() += 1;
-                *seen.entry(labels[usize::from(taken.1)].clone()).or_default() += 1;
-                Some((taken.0, taken.1, document.source.as_ref() == Some(&args.source_name)))
-            })
-            .collect();
-        parents.add(&SPEC, &taken.iter().map(|taken| taken.0.as_str()).collect::<Vec<_>>());
+    for_each_chosen("counting", &mut |taken| {
+        for candidate in &taken {
+            *sources.entry(candidate.source.clone()).or_default() += 1;
+            *seen.entry(labels[usize::from(candidate.label)].clone()).or_default() += 1;
+        }
+        parents.add(&SPEC, &taken.iter().map(|taken| taken.text.as_str()).collect::<Vec<_>>());
         let mut examples = Vec::with_capacity(taken.len());
-        for (text, label, own) in taken {
+        for Candidate { text, label, source, .. } in taken {
             let listed = is_word_list(&text);
             let example = |table: &str, text: String| Example {
                 table: table.to_string(),
@@ -217,13 +293,12 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
                 text,
             };
             // Relatives are told apart on texts of one kind: rows without a source of their own.
-            if own && !listed && selection.has_relatives(label) {
+            if source == args.source_name && !listed && has_relatives(&pairs, label) {
                 examples.push(example(RELATIVES, text.clone()));
             }
             examples.push(example(POOLED, text));
         }
         counted.add(&examples);
-        Ok(())
     })?;
     let documents: u64 = seen.values().sum();
     let bytes = args.bytes.unwrap_or(BYTES);
@@ -243,23 +318,17 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     drop(parents);
     interrupt.check()?;
     let offsets: Vec<f64> = selection
-        .chars
+        .0
         .iter()
-        .map(|&chars| LITTLE_TEXT * (1.0 - (chars as f64 / LABEL_CHARS as f64).min(1.0)))
+        .map(|chosen| LITTLE_TEXT * (1.0 - (chosen.chars as f64 / LABEL_CHARS as f64).min(1.0)))
         .collect();
     let mut first = fit_all(&mut counted, labels.len(), &recipe, &LeftOut::default(), false).map_err(work)?;
     allow_for_little_text(&mut first, &offsets);
     let uncalibrated = Detector::new(pairs.clone(), first, SPEC, Vec::new());
     let mut held_back: Vec<(String, u16)> = Vec::new();
-    let mut selection = Selection::new(&pairs);
-    data.for_each("reading", interrupt, false, readable, |batch| {
-        held_back.extend(
-            batch
-                .iter()
-                .filter_map(|document| selection.take(document))
-                .filter(|(text, _)| is_held_back(text) && !is_word_list(text)),
-        );
-        Ok(())
+    for_each_chosen("reading", &mut |taken| {
+        let held = |c: &Candidate| is_held_back(&c.text) && !is_word_list(&c.text);
+        held_back.extend(taken.into_iter().filter(held).map(|c| (c.text, c.label)));
     })?;
     // A fixed share of a large corpus is more than one temperature per length needs.
     held_back.sort_by_key(|(text, _)| xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
