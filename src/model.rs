@@ -142,7 +142,7 @@ fn text_task(bundle: &Bundle, task: &'static str) -> Result<TextTask, ModelForma
     }
     check(card, bytes, &pipeline_fingerprint(Some(&spec)))?;
     let file = TaskFile::open(&card.file, bytes)?;
-    let (weights, confidence) = (file.weights(card)?, file.confidence()?);
+    let (weights, confidences) = (file.weights(card)?, file.confidences(card.tables.len())?);
     let odds = file.odds(card)?;
     let Some(decision) = card.decision.filter(|d| {
         (0.0..=1.0).contains(&d.threshold)
@@ -153,7 +153,7 @@ fn text_task(bundle: &Bundle, task: &'static str) -> Result<TextTask, ModelForma
     Ok(TextTask {
         labels: card.labels.iter().map(|l| Label { id: l.id.clone(), name: l.name.clone() }).collect(),
         weights,
-        confidence,
+        confidences,
         spec,
         rule: DecisionRule {
             threshold: decision.threshold,

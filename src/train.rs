@@ -3,6 +3,7 @@
 
 pub mod counts;
 pub mod fit;
+pub mod folds;
 pub mod language;
 pub mod ledger;
 pub mod review;

@@ -127,28 +127,30 @@ const SMALLEST_SHARE: usize = 25;
 const CONFIDENCES: (f64, f64) = (0.02, 0.998);
 
 impl Confidence {
-    /// From pairs of a top probability and whether the top label was right, in any order.
-    pub fn fit(mut seen: Vec<(f64, bool)>) -> Self {
+    /// From documents' top probability, whether the top label was right and the document's weight, in any order.
+    pub fn fit(mut seen: Vec<(f64, bool, f64)>) -> Self {
         let shares = SHARES.min(seen.len() / SMALLEST_SHARE);
         if shares < 2 {
             return Self::default();
         }
-        seen.sort_by(|a, b| a.0.total_cmp(&b.0));
+        seen.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.2.total_cmp(&b.2)));
         // Documents of which the same was said cannot be told apart: each was right as often as all of them.
-        let seen: Vec<(f64, f64)> = seen
+        let seen: Vec<(f64, f64, f64)> = seen
             .chunk_by(|a, b| a.0 == b.0)
             .flat_map(|same| {
-                let right = same.iter().filter(|s| s.1).count() as f64 / same.len() as f64;
-                std::iter::repeat_n((same[0].0, right), same.len())
+                let all: f64 = same.iter().map(|s| s.2).sum();
+                let right = same.iter().map(|s| if s.1 { s.2 } else { 0.0 }).sum::<f64>() / all;
+                same.iter().map(move |s| (s.0, right, s.2))
             })
             .collect();
-        // Blocks of (documents, sum of what was said, right), merged while a later one is right less often.
+        // Blocks of (weight, sum of what was said, right), merged while a later one is right less often.
         let mut blocks: Vec<(f64, f64, f64)> = Vec::new();
         for share in 0..shares {
             let part = &seen[share * seen.len() / shares..(share + 1) * seen.len() / shares];
-            let said: f64 = part.iter().map(|s| s.0).sum();
-            let right: f64 = part.iter().map(|s| s.1).sum();
-            let mut block = (part.len() as f64, said, right);
+            let all: f64 = part.iter().map(|s| s.2).sum();
+            let said: f64 = part.iter().map(|s| s.0 * s.2).sum();
+            let right: f64 = part.iter().map(|s| s.1 * s.2).sum();
+            let mut block = (all, said, right);
             while let Some(last) = blocks.last().copied()
                 && (last.2 / last.0 >= block.2 / block.0 || last.1 / last.0 >= block.1 / block.0)
             {
@@ -211,6 +213,19 @@ impl Confidence {
     }
 }
 
+/// The map of each table, in the order of the tables; one without a map of its own uses the common one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Confidences {
+    pub common: Confidence,
+    pub own: Vec<Option<Confidence>>,
+}
+
+impl Confidences {
+    pub fn of(&self, table: usize) -> &Confidence {
+        self.own.get(table).and_then(Option::as_ref).unwrap_or(&self.common)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,7 +254,7 @@ mod tests {
 
     /// Said 0.6 and right 0.8 of the time, said 0.9 and right always.
     fn confidence() -> Confidence {
-        let seen = (0..1000).map(|i| if i % 2 == 0 { (0.6, i % 10 != 0) } else { (0.9, true) });
+        let seen = (0..1000).map(|i| if i % 2 == 0 { (0.6, i % 10 != 0, 1.0) } else { (0.9, true, 1.0) });
         Confidence::fit(seen.collect())
     }
 
@@ -252,12 +267,12 @@ mod tests {
         confidence.apply(&mut p);
         assert!((p[1] - 0.8).abs() < 1e-4 && p[2] > p[0], "{p:?}");
         assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9);
-        assert_eq!(Confidence::fit(vec![(0.5, true); 20]), Confidence::default());
+        assert_eq!(Confidence::fit(vec![(0.5, true, 1.0); 20]), Confidence::default());
     }
 
     proptest::proptest! {
         #[test]
-        fn a_map_keeps_order_and_sum(scores in proptest::collection::vec(-50_f32..50.0, 1..20), known in proptest::collection::vec((0.0_f64..1.0, proptest::bool::ANY), 0..400)) {
+        fn a_map_keeps_order_and_sum(scores in proptest::collection::vec(-50_f32..50.0, 1..20), known in proptest::collection::vec((0.0_f64..1.0, proptest::bool::ANY, 0.1_f64..1.0), 0..400)) {
             let confidence = Confidence::fit(known);
             proptest::prop_assert!(confidence.points().is_sorted_by(|a, b| a.0 <= b.0 && a.1 <= b.1));
             let before = crate::bayes::softmax(&scores, 1.0);

@@ -1,7 +1,7 @@
 //! The files of a bundle: safetensors with fixed tensor names, checked before anything is believed.
 
 use super::manifest::{Manifest, SCHEMA, TaskCard};
-use crate::bayes::calibration::Confidence;
+use crate::bayes::calibration::{Confidence, Confidences};
 use crate::bayes::odds::{Curve, Odds};
 use crate::bayes::weights::{Codebooks, Table, Weights, WeightsError};
 use crate::features::{self, FeatureSpec};
@@ -137,17 +137,32 @@ impl<'a> TaskFile<'a> {
             .collect())
     }
 
-    /// What the top probability is worth, for tasks on words; files may have none.
-    pub fn confidence(&self) -> Result<Confidence, ModelFormatError> {
+    /// What the top probability is worth, for tasks on words; files may have none, or one map for all tables.
+    pub fn confidences(&self, tables: usize) -> Result<Confidences, ModelFormatError> {
         if self.tensors.tensor(CONFIDENCE).is_err() {
-            return Ok(Confidence::default());
+            return Ok(Confidences::default());
         }
-        let values = self.f32s(CONFIDENCE)?;
-        let points = values.chunks_exact(2).map(|p| (p[0], p[1])).collect();
-        match Confidence::from_points(points) {
-            Some(confidence) => Ok(confidence),
-            None => self.wrong(format!("tensor {CONFIDENCE} is not ascending from 0 to 1")),
+        let points: Vec<(f32, f32)> = self.f32s(CONFIDENCE)?.chunks_exact(2).map(|p| (p[0], p[1])).collect();
+        let ends = match self.tensors.tensor(CONFIDENCE_ENDS) {
+            Ok(_) => self.u32s(CONFIDENCE_ENDS)?,
+            Err(_) => vec![points.len() as u32; tables + 1],
+        };
+        if ends.len() != tables + 1 {
+            return self.wrong(format!("tensor {CONFIDENCE_ENDS} does not fit {tables} tables"));
         }
+        let mut maps = Vec::with_capacity(ends.len());
+        let mut from = 0;
+        for end in ends {
+            let map = points.get(from..end as usize).and_then(|own| Confidence::from_points(own.to_vec()));
+            let Some(map) = map else {
+                return self.wrong(format!("tensor {CONFIDENCE} is not ascending from 0 to 1"));
+            };
+            maps.push(map);
+            from = end as usize;
+        }
+        let mut maps = maps.into_iter();
+        let common = maps.next().unwrap_or_default();
+        Ok(Confidences { common, own: maps.map(|map| (!map.points().is_empty()).then_some(map)).collect() })
     }
 
     /// Calibration of a task of ham and spam whose tables stand on the pooled one; `None` where the file
@@ -226,6 +241,7 @@ impl<'a> TaskFile<'a> {
 }
 
 const CONFIDENCE: &str = "confidence";
+const CONFIDENCE_ENDS: &str = "confidence_ends";
 
 /// A tensor to write.
 pub struct TensorBytes {
@@ -306,10 +322,20 @@ pub fn weight_tensors(weights: &Weights) -> Vec<(String, TensorBytes)> {
     ]
 }
 
-/// The tensor [`TaskFile::confidence`] reads.
-pub fn confidence_tensor(confidence: &Confidence) -> (String, TensorBytes) {
-    let values: Vec<f32> = confidence.points().iter().flat_map(|p| [p.0, p.1]).collect();
-    (CONFIDENCE.to_string(), TensorBytes::f32s(vec![values.len() / 2, 2], &values))
+/// The tensors [`TaskFile::confidences`] reads: the points of the common map, then those of each table; and
+/// where each ends.
+pub fn confidence_tensors(confidences: &Confidences) -> [(String, TensorBytes); 2] {
+    let of_tables = confidences.own.iter().map(|own| own.as_ref().map_or(&[][..], Confidence::points));
+    let (mut values, mut ends) = (Vec::new(), Vec::new());
+    for points in std::iter::once(confidences.common.points()).chain(of_tables) {
+        values.extend(points.iter().flat_map(|p| [p.0, p.1]));
+        ends.push(values.len() as u32 / 2);
+    }
+    let ends: Vec<u8> = ends.into_iter().flat_map(u32::to_le_bytes).collect();
+    [
+        (CONFIDENCE.to_string(), TensorBytes::f32s(vec![values.len() / 2, 2], &values)),
+        (CONFIDENCE_ENDS.to_string(), TensorBytes::raw(Dtype::U32, 4, &ends)),
+    ]
 }
 
 /// The tensors [`TaskFile::odds`] reads.

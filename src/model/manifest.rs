@@ -42,6 +42,9 @@ pub struct TaskCard {
     /// What training measured on the documents it held back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_back: Option<ScoreCard>,
+    /// The same by models that had not seen the documents' sources, where a language has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen_sources: Option<ScoreCard>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! A task decided on the words of a text: topic, spam, or a user's own labels.
 
-use crate::bayes::calibration::Confidence;
+use crate::bayes::calibration::Confidences;
 use crate::bayes::odds::{self, Odds, SPAM};
 use crate::bayes::pieces::{Observed, observe};
 use crate::bayes::weights::Weights;
@@ -31,8 +31,8 @@ pub struct DecisionRule {
 pub struct TextTask {
     pub labels: Vec<Label>,
     pub weights: Weights,
-    /// What the top probability is worth, whatever the table.
-    pub confidence: Confidence,
+    /// What the top probability is worth.
+    pub confidences: Confidences,
     pub spec: FeatureSpec,
     pub rule: DecisionRule,
     /// Of two labels whose tables stand on the pooled one; scores and calibration are then other.
@@ -80,7 +80,9 @@ impl TextTask {
                 *mixed += p * weight / total;
             }
         }
-        self.confidence.apply(&mut mixed);
+        if let Some(most) = tables.iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
+            self.confidences.of(most.0).apply(&mut mixed);
+        }
         mixed
     }
 

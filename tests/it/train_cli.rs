@@ -222,7 +222,6 @@ fn counts_are_added_to_and_forgotten_exactly() {
     let (header, rows) = header_and_rows();
     // every other row, so that both parts have every label
     let part = |odd: usize| rows.iter().skip(odd).step_by(2).cloned().collect::<Vec<_>>();
-    // a file's name is its source, so all have the same
     let table = |folder: &str, rows: &[String]| {
         std::fs::create_dir(dir.path().join(folder)).unwrap();
         write_csv(&dir.path().join(folder).join("rows.csv"), &header, rows)
@@ -263,12 +262,23 @@ fn faults_in_the_data_are_named() {
     std::fs::write(&packed, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]).unwrap();
     let packed = packed.to_str().unwrap();
     let labels = "account,billing,returns,shipping";
-    let cases: [(&[&str], &str); 5] = [
+    let counts = dir.path().join("counts.zst").to_str().unwrap().to_owned();
+    trained(
+        dir.path(),
+        "kept",
+        &["--save-counts", &counts, fixture("own_labels.csv").to_str().unwrap()],
+        "2",
+    );
+    let cases: [(&[&str], &str); 6] = [
         (
             &["--strict", "--labels", labels, &unknown],
             "unknown.csv:56: unknown label \"teleportation\": expected one of account, billing, returns, shipping",
         ),
         (&["--strict", &unlabelled], "unlabelled.csv:3"),
+        (
+            &["--strict", "--add-to", &counts, "--forget", &unknown],
+            "unknown.csv:56: unknown label \"teleportation\"",
+        ),
         (&[&one_class], "all 9 documents have the label \"billing\": at least two labels are needed"),
         (&["no/such/data.csv"], "no/such/data.csv"),
         (&[packed], "cut.jsonl.gz"),
@@ -286,6 +296,39 @@ fn faults_in_the_data_are_named() {
         assert!(!out.exists(), "{more:?}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn sources_are_left_out_in_turn_to_say_what_new_ones_may_expect() {
+    let dir = tempfile::tempdir().unwrap();
+    let (header, rows) = header_and_rows();
+    let desk = |name: &str, openings: [&str; 2]| {
+        // other beginnings: near-duplicates are held back together
+        let plain = rows.iter().filter(|row| !row.contains('"'));
+        let again = plain.flat_map(|row| openings.map(|opening| format!("{opening} {row},{name}")));
+        write_csv(
+            &dir.path().join(format!("{name}.csv")),
+            &format!("{header},source"),
+            &again.collect::<Vec<_>>(),
+        )
+    };
+    let (east, west) = (desk("east", ["Hello", "Hi there"]), desk("west", ["Dear all", "Please"]));
+    let out = dir.path().join("out");
+    let out = out.to_str().unwrap();
+    let report = |files: &[&str]| -> serde_json::Value {
+        let args = ["train", "--task", "topic", "--format", "json", "--out", out];
+        let output = glotsift(&[&args[..], files].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let both = report(&[&east, &west]);
+    assert_eq!(both["unseen_sources"]["documents"], both["held_back"]["documents"], "{both}");
+    // each desk says the same in other words
+    assert!(both["unseen_sources"]["accuracy"].as_f64().unwrap() > 0.7, "{both}");
+    let card = glotsift(&["model", "inspect", out]);
+    assert!(String::from_utf8_lossy(&card.stdout).contains("new source"));
+    let one = report(&[&east]);
+    assert!(one["unseen_sources"].is_null() && one["held_back"]["documents"].as_u64() > Some(0), "{one}");
 }
 
 /// Each kind of fault is counted in the report, and the first of each are shown with their places.

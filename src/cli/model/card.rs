@@ -91,17 +91,19 @@ fn task_table(name: &str, task: &TaskCard) -> String {
             format!("from {:.3}{low}, at least {} letters", decision.threshold, decision.min_letters),
         );
     }
-    if let Some(held_back) = &task.held_back {
-        row(
-            "held back",
-            format!(
-                "{} documents: accuracy {:.3}, macro F1 {:.3}, calibration error {:.3}",
-                grouped(held_back.documents),
-                held_back.accuracy,
-                held_back.macro_f1,
-                held_back.ece
-            ),
-        );
+    for (name, scores) in [("held back", &task.held_back), ("new source", &task.unseen_sources)] {
+        if let Some(scores) = scores {
+            row(
+                name,
+                format!(
+                    "{} documents: accuracy {:.3}, macro F1 {:.3}, calibration error {:.3}",
+                    grouped(scores.documents),
+                    scores.accuracy,
+                    scores.macro_f1,
+                    scores.ece
+                ),
+            );
+        }
     }
     labels(&mut out, task);
     sources(&mut out, task);
@@ -251,6 +253,7 @@ mod tests {
                 per_label: BTreeMap::from([("billing".to_owned(), 0.9)]),
                 per_language: BTreeMap::new(),
             }),
+            unseen_sources: None,
         };
         Manifest {
             schema: SCHEMA,

@@ -386,5 +386,5 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     let calibration: Vec<f32> = points.iter().flat_map(|p| [p.0, p.1]).collect();
     tensors.push(("calibration".to_string(), TensorBytes::f32s(vec![points.len(), 2], &calibration)));
     let file = serialize(tensors).map_err(|e| Failure::Work(anyhow!(e)))?;
-    Ok(Trained { card, file, report: TrainReport { read, labels: seen, scores: Some(scores) } })
+    Ok(Trained { card, file, report: TrainReport { read, labels: seen, scores: Some(scores), unseen: None } })
 }

@@ -18,6 +18,8 @@ pub struct TrainReport {
     pub labels: BTreeMap<String, u64>,
     /// On held-back documents; none for boilerplate.
     pub scores: Option<Report>,
+    /// On held-back documents by models that have not seen their source, where a language has several.
+    pub unseen: Option<Report>,
 }
 
 impl From<&Report> for ScoreCard {
@@ -51,6 +53,7 @@ fn json(args: &TrainArgs, report: &TrainReport, version: &str) -> serde_json::Va
         "left_out": report.read.left_out,
         "labels": report.labels,
         "held_back": report.scores.as_ref().map(ScoreCard::from),
+        "unseen_sources": report.unseen.as_ref().filter(|unseen| unseen.n > 0).map(ScoreCard::from),
     })
 }
 
@@ -84,6 +87,12 @@ fn table(args: &TrainArgs, report: &TrainReport, version: &str) -> String {
             .map(|(l, g)| (l, g.accuracy, g.n))
             .collect();
         worst(&mut out, "worst languages (accuracy)", &mut groups);
+    }
+    if let Some(unseen) = report.unseen.as_ref().filter(|unseen| unseen.n > 0) {
+        out += &format!(
+            "without its own source {}: accuracy {:.3}, macro F1 {:.3}, ECE {:.3}\n",
+            unseen.n, unseen.accuracy, unseen.macro_f1, unseen.ece
+        );
     }
     out + &format!("wrote {} as {version}\n", args.out.display())
 }

@@ -258,7 +258,7 @@ pub fn train(
     let mut tensors = weight_tensors(&weights);
     tensors.extend(odds_tensors(&odds));
     let file = serialize(tensors).map_err(|e| Failure::Work(anyhow!(e)))?;
-    Ok(Trained { card, file, report: TrainReport { read, labels, scores: Some(scores) } })
+    Ok(Trained { card, file, report: TrainReport { read, labels, scores: Some(scores), unseen: None } })
 }
 
 /// The spam with words of an article after it; where words are not spaced, with its beginning.

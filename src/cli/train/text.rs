@@ -6,19 +6,22 @@ use super::report::TrainReport;
 use super::spool::Spool;
 use super::{Interrupt, TrainArgs, TrainTask, Trained, kept};
 use crate::bayes::Variant;
-use crate::bayes::calibration::{Confidence, Scaling};
+use crate::bayes::calibration::{Confidences, Scaling};
 use crate::classify::{Prepared, TextUse};
 use crate::cli::Failure;
 use crate::corpus::Document;
 use crate::features::{FeatureSpec, Weighting};
 use crate::language::Language;
-use crate::model::format::{TensorBytes, confidence_tensor, pipeline_fingerprint, serialize, weight_tensors};
+use crate::model::format::{
+    TensorBytes, confidence_tensors, pipeline_fingerprint, serialize, weight_tensors,
+};
 use crate::model::manifest::{DecisionCard, FeatureCard, LabelCard, RecipeCard, ScoreCard, TaskCard};
 use crate::model::task::{POOLED, TextTask};
 use crate::text::Article;
 use crate::topic;
 use crate::train::counts::{Counts, Example};
 use crate::train::fit::Recipe;
+use crate::train::folds::SourceFolds;
 use crate::train::is_held_back;
 use crate::train::ledger::Ledger;
 use crate::train::review::Reviewer;
@@ -64,7 +67,14 @@ struct Labels {
 impl Labels {
     /// `None` for a label that is not among those declared.
     fn find(&self, label: &str) -> Option<u16> {
-        self.index.get(label.trim()).copied()
+        self.index.get(label).copied()
+    }
+
+    /// What is wrong with a document's label.
+    fn fault(&self, document: &Document) -> Option<String> {
+        let label = label_of(document);
+        let expected = || self.ids.iter().take(20).map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ");
+        self.find(label).is_none().then(|| format!("unknown label {label:?}: expected one of {}", expected()))
     }
 
     fn new(names: impl IntoIterator<Item = (String, String)>) -> Self {
@@ -132,13 +142,11 @@ pub fn train(
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     let mut sources: BTreeMap<String, u64> = BTreeMap::new();
     let mut labels_of = |document: &Document| {
-        let label = document.label.as_deref().unwrap_or("").trim().to_string();
-        if let Some(declared) = &declared
-            && declared.find(&label).is_none()
-        {
-            return Some(format!("unknown label {label:?}: expected one of {}", listed(&declared.ids)));
+        let unknown = declared.as_ref().and_then(|declared| declared.fault(document));
+        if unknown.is_some() {
+            return unknown;
         }
-        *seen.entry(label).or_default() += 1;
+        *seen.entry(label_of(document).to_string()).or_default() += 1;
         *sources.entry(source_of(document).to_string()).or_default() += 1;
         None
     };
@@ -154,7 +162,7 @@ pub fn train(
     let usage = if args.task == TrainTask::Spam { TextUse::Spam } else { TextUse::Topic };
     let as_served = args.task == TrainTask::Spam;
     let example = |document: &Document| -> Vec<Example> {
-        let Some(label) = document.label.as_deref().and_then(|l| labels.find(l)) else { return Vec::new() };
+        let Some(label) = labels.find(label_of(document)) else { return Vec::new() };
         let given = document.lang.as_deref().and_then(Language::parse).or(language);
         let hint = if as_served { None } else { given };
         let article = Article {
@@ -181,9 +189,7 @@ pub fn train(
             None => vec![example],
         }
     };
-    let known = |document: &Document| {
-        labels.find(document.label.as_deref().unwrap_or("")).is_none().then(String::new)
-    };
+    let known = |document: &Document| labels.find(label_of(document)).is_none().then(String::new);
     let count = |data: &Corpus, doing: &str, mut spool: Option<&mut Spool>| -> Result<Counts, Failure> {
         let mut counts = Counts::new(spec);
         data.for_each(doing, interrupt, false, known, |batch| {
@@ -204,7 +210,9 @@ pub fn train(
         ledger.add(std::mem::replace(&mut other.counts, Counts::new(spec)));
     }
     if !args.forget.is_empty() {
-        let gone = count(&data.to_forget(args)?, "forgetting", None)?;
+        let forgotten = data.to_forget(args)?;
+        forgotten.for_each("reading", interrupt, true, |row| labels.fault(row), |_| Ok(()))?;
+        let gone = count(&forgotten, "forgetting", None)?;
         ledger.forget(gone).map_err(|e| Failure::Work(anyhow!("--forget: {e}")))?;
     }
     interrupt.check()?;
@@ -245,6 +253,7 @@ pub fn train(
         counts = ledger.counts;
     }
     let first = fit_all(&mut counts, n_labels, &recipe, &left_out, false).map_err(work)?;
+    let folds = SourceFolds::fit(&mut counts, n_labels, &recipe, &left_out).map_err(work)?;
     let mut calibrator = Calibrator::new(match args.task {
         TrainTask::Spam => CalibrationWeights::Labels,
         _ => CalibrationWeights::Documents,
@@ -267,8 +276,8 @@ pub fn train(
                     }
                 })
                 .collect();
-        calibrator.add(&first, &spec, &examples);
-        calibrator.add(&first, &spec, &copies(&examples).0);
+        calibrator.add(&first, &folds, &spec, &examples);
+        calibrator.add(&first, &folds, &spec, &copies(&examples).0);
         Ok(())
     })?;
     drop(first);
@@ -284,11 +293,13 @@ pub fn train(
         _ => DecisionCard { threshold: 0.35, threshold_low: None, min_letters: 20 },
     };
     // The verdict on spam has thresholds of its own.
-    let confidence = match args.task {
-        TrainTask::Topic => calibrator.confidence(&scalings),
-        _ => Confidence::default(),
+    let confidences = match args.task {
+        TrainTask::Topic => calibrator.confidences(&scalings, weights.tables()),
+        _ => Confidences::default(),
     };
-    let scores = calibrator.evaluate(&scalings, &confidence, &names, decision.threshold).report();
+    let [scores, unseen] = calibrator
+        .evaluate(&scalings, &weights, &confidences, &names, decision.threshold)
+        .map(|evaluation| evaluation.report());
     let card = TaskCard {
         pipeline: pipeline_fingerprint(Some(&spec)),
         labels: labels.ids,
@@ -305,12 +316,17 @@ pub fn train(
         sources: data.source_cards(&sources),
         decision: Some(decision),
         held_back: Some(ScoreCard::from(&scores)),
+        unseen_sources: (unseen.n > 0).then(|| ScoreCard::from(&unseen)),
         ..TaskCard::default()
     };
     let mut tensors = weight_tensors(&weights);
-    tensors.push(confidence_tensor(&confidence));
+    tensors.extend(confidence_tensors(&confidences));
     let file = serialize(tensors).map_err(|e| Failure::Work(anyhow!(e)))?;
-    Ok(Trained { card, file, report: TrainReport { read, labels: seen, scores: Some(scores) } })
+    Ok(Trained {
+        card,
+        file,
+        report: TrainReport { read, labels: seen, scores: Some(scores), unseen: Some(unseen) },
+    })
 }
 
 /// The examples of languages once more for the pooled table, and the number of each.
@@ -332,9 +348,8 @@ pub(super) fn source_of(document: &Document) -> &str {
     document.source.as_deref().unwrap_or_default()
 }
 
-fn listed(labels: &[LabelCard]) -> String {
-    let shown: Vec<&str> = labels.iter().take(20).map(|l| l.name.as_str()).collect();
-    shown.join(", ")
+fn label_of(document: &Document) -> &str {
+    document.label.as_deref().unwrap_or_default().trim()
 }
 
 pub(super) fn usable(read: &Read, labels: &BTreeMap<String, u64>) -> Result<(), Failure> {
@@ -391,5 +406,5 @@ pub fn boilerplate(data: &Corpus, interrupt: &Interrupt) -> Result<Trained, Fail
     let tensors = vec![("fingerprints".to_string(), TensorBytes::u64s(&fingerprints))];
     let file = serialize(tensors).context("cannot write the fingerprints").map_err(Failure::Work)?;
     let lines = BTreeMap::from([("distinct lines".to_string(), fingerprints.len() as u64)]);
-    Ok(Trained { card, file, report: TrainReport { read, labels: lines, scores: None } })
+    Ok(Trained { card, file, report: TrainReport { read, labels: lines, scores: None, unseen: None } })
 }
