@@ -39,7 +39,7 @@ const STANDARD_ODDS: f64 = 2.0;
 const HINT_ODDS: f64 = 8.0;
 const ALLOWED_ODDS: f64 = 50.0;
 /// An answer is reliable from this probability on.
-const RELIABLE: f64 = 0.95;
+const RELIABLE: f64 = 0.96;
 
 /// A lead per n-gram above which no text is Latin taken for something else: whatlang need not be asked.
 const CLEAR: f64 = 0.5;
