@@ -36,8 +36,16 @@ const PADDED_WEIGHT: f64 = 0.2;
 const HAM_SEEN: usize = 100;
 const ROOM: f64 = 0.5;
 const LOWERED: f64 = 2.5;
-/// The most a threshold is raised where a language's articles would spend more than twice their budget.
-const RAISED: f64 = 1.0;
+/// What an article and what a message called spam cost, in spams let through, where a language's threshold is
+/// raised: an article is lost to all its readers.
+const ARTICLE_COST: f64 = 15.0;
+const HAM_COST: f64 = 3.0;
+/// Articles of a publisher that must have been scored to say where its language's threshold belongs; its spam.
+const PUBLISHER_SEEN: usize = 200;
+const SPAM_SEEN: usize = 100;
+/// The most a threshold is raised, and by what steps it is looked for.
+const RAISED: f64 = 3.0;
+const RAISED_STEP: f64 = 0.25;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recipe {
@@ -416,8 +424,8 @@ fn log_odds(counts: &[[f64; 2]], alpha: f64) -> Result<Vec<f64>, FitError> {
 pub struct HeldOut {
     pub table: String,
     pub spam: bool,
-    /// An ordinary article.
-    pub background: bool,
+    /// The publisher of an ordinary article; `None` for a message.
+    pub publisher: Option<String>,
     /// A spam with ham around it, made from another.
     pub padded: bool,
     pub observed: Observed,
@@ -438,11 +446,11 @@ pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds,
     let prior = Curve::PRIOR.parameters().map(f64::from);
     let mut kinds: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
     for held in seen.iter().filter(|held| !held.padded) {
-        kinds.entry(held.table.as_str()).or_default()[usize::from(held.background)] += 1.0;
+        kinds.entry(held.table.as_str()).or_default()[usize::from(held.publisher.is_some())] += 1.0;
     }
     let weight = |held: &HeldOut| match kinds.get(held.table.as_str()) {
         _ if held.padded => PADDED_WEIGHT,
-        Some([messages, articles]) if held.background => {
+        Some([messages, articles]) if held.publisher.is_some() => {
             (BACKGROUND_SHARE * messages / articles).clamp(BACKGROUND_WEIGHT.0, BACKGROUND_WEIGHT.1)
         }
         _ => 1.0,
@@ -489,7 +497,7 @@ pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds,
     let quantile = |background: bool, share: f64| {
         let mut ham: Vec<f64> = scored
             .iter()
-            .filter(|(_, held, _)| !held.spam && held.background == background)
+            .filter(|(_, held, _)| !held.spam && held.publisher.is_some() == background)
             .map(|s| s.2)
             .collect();
         ham.sort_by(f64::total_cmp);
@@ -502,19 +510,49 @@ pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds,
     // threshold of every language lies where its own ham ends.
     for (table, curve) in odds.curves.iter_mut().enumerate() {
         let ham: Vec<f64> = scored.iter().filter(|s| s.0 == table && !s.1.spam).map(|s| s.2).collect();
-        let mut articles: Vec<f64> =
-            scored.iter().filter(|s| s.0 == table && s.1.background).map(|s| s.2).collect();
-        articles.sort_by(|a, b| b.total_cmp(a));
-        let allowed = (articles.len() as f64 * 2.0 * budget.background) as usize;
         if ham.len() >= HAM_SEEN {
             let highest = ham.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             curve.offset += (low - ROOM - highest).clamp(0.0, LOWERED) as f32;
         }
-        if articles.len() >= HAM_SEEN {
-            curve.offset += (low - articles[allowed]).clamp(-RAISED, 0.0) as f32;
-        }
+        let of_table = scored.iter().filter(|s| s.0 == table).map(|s| (s.1, s.2));
+        curve.offset -= raised(of_table, low, budget.background) as f32;
     }
     (odds, low, high)
+}
+
+/// By how much a table's threshold is to be raised above `low`: where there is spam enough to tell, as far as
+/// costs least; else until its articles keep within twice their budget.
+fn raised<'a>(scored: impl Iterator<Item = (&'a HeldOut, f64)>, low: f64, budget: f64) -> f64 {
+    let (mut ham, mut spam): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
+    let mut publishers: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (held, z) in scored {
+        match &held.publisher {
+            Some(publisher) => publishers.entry(publisher).or_default().push(z),
+            None if held.spam => spam.push(z),
+            None => ham.push(z),
+        }
+    }
+    if spam.len() < SPAM_SEEN {
+        let mut articles: Vec<f64> = publishers.into_values().flatten().collect();
+        articles.sort_by(|a, b| b.total_cmp(a));
+        let allowed = (articles.len() as f64 * 2.0 * budget) as usize;
+        let first = articles.get(allowed).filter(|_| articles.len() >= HAM_SEEN);
+        return first.map_or(0.0, |first| (first - low).clamp(0.0, RAISED));
+    }
+    publishers.retain(|_, articles| articles.len() >= PUBLISHER_SEEN);
+    let above = |scores: &[f64], threshold: f64| {
+        scores.iter().filter(|z| **z >= threshold).count() as f64 / scores.len().max(1) as f64
+    };
+    let cost = |step: &usize| {
+        let threshold = low + *step as f64 * RAISED_STEP;
+        // Publishers count alike: sentences of one must not outnumber the articles of another.
+        let articles: f64 = publishers.values().map(|articles| above(articles, threshold)).sum();
+        ARTICLE_COST * articles / publishers.len().max(1) as f64 + HAM_COST * above(&ham, threshold)
+            - above(&spam, threshold)
+    };
+    let steps = (RAISED / RAISED_STEP) as usize;
+    let best = (0..=steps).min_by(|a, b| cost(a).total_cmp(&cost(b)));
+    best.unwrap_or(0) as f64 * RAISED_STEP
 }
 
 #[cfg(test)]
@@ -621,12 +659,13 @@ mod tests {
         let held = |spam: bool, score: f64| HeldOut {
             table: "a".into(),
             spam,
-            background: false,
+            publisher: None,
             padded: false,
             observed: Observed { whole: (vec![score], 400), ..Observed::default() },
         };
         let mut seen: Vec<HeldOut> = (0..1000).map(|i| held(false, -200.0 + f64::from(i) / 4.0)).collect();
-        seen.extend((0..1000).map(|i| held(true, f64::from(i) / 4.0)));
+        // so many spams lie above that a higher threshold would not pay
+        seen.extend((0..1000).map(|i| held(true, 40.0 + f64::from(i) / 20.0)));
         let budget = Budget { spam: 0.005, not_ham: 0.01, background: 0.01 };
         let (odds, low, high) = calibrate(&seen, &weights, &budget);
         let table = weights.table("a").expect("a");
@@ -636,5 +675,30 @@ mod tests {
         };
         assert_eq!((ham(low), ham(high)), (10, 5));
         assert!(low <= high);
+    }
+
+    #[test]
+    fn a_threshold_is_raised_as_far_as_it_pays() {
+        let held = |publisher: Option<&str>, spam: bool| HeldOut {
+            table: "a".into(),
+            spam,
+            publisher: publisher.map(str::to_string),
+            padded: false,
+            observed: Observed::default(),
+        };
+        let (one, other, message) = (held(Some("one"), false), held(Some("other"), false), held(None, true));
+        // 3 of 300 articles of one publisher of two lie at 1.1 above the threshold: 15 x 0.5 % in all; many
+        // sentences of the other, none of them above, do not make them fewer
+        let mut scored: Vec<(&HeldOut, f64)> =
+            (0..300).map(|i| (&one, if i < 3 { 1.1 } else { -5.0 })).collect();
+        scored.extend((0..3000).map(|_| (&other, -5.0)));
+        let spam = |lost: usize| (0..200).map(move |i| if i < lost { 1.0 } else { 9.0 });
+        let with = |lost: usize| scored.iter().copied().chain(spam(lost).map(|z| (&message, z)));
+        // 8 of 200 spams lie below the articles: 4 % is less than 7.5
+        assert_eq!(raised(with(8), 0.0, 0.001), 1.25);
+        assert_eq!(raised(with(20), 0.0, 0.001), 0.0);
+        // without spam to lose the budget decides: 0.2 % of 3300 articles may lie above
+        assert_eq!(raised(scored.iter().copied(), 0.0, 0.001), 0.0);
+        assert_eq!(raised(scored.iter().copied(), 0.0, 0.0), 1.1);
     }
 }

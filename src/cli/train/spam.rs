@@ -190,7 +190,7 @@ pub fn train(
                 let mut held = |text: &str, padded: bool| HeldOut {
                     table: served.table.clone(),
                     spam: served.spam,
-                    background: served.background,
+                    publisher: served.background.then(|| source_of(document).to_string()),
                     padded,
                     observed: observe(weights, &SPEC, &[table], pooled, text, scratch),
                 };
@@ -211,7 +211,7 @@ pub fn train(
     })?;
     let (odds, low, high) = calibrate(&seen, &weights, &BUDGET);
     let mut evaluation = Evaluation::default();
-    for held in seen.iter().filter(|held| !held.padded && !held.background) {
+    for held in seen.iter().filter(|held| !held.padded && held.publisher.is_none()) {
         let table = weights.table(&held.table).or(weights.table(POOLED)).unwrap_or(0);
         let z = odds.log_odds(table, 0, &held.observed);
         let mut ranked = vec![("ham".to_string(), logistic(-z)), ("spam".to_string(), logistic(z))];
