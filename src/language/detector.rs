@@ -26,6 +26,10 @@ const FIT_OF_FAMILIAR: f64 = 10.0;
 const FIT: f64 = -2.0;
 /// Fewer n-grams than about three words give may be a name.
 const FIT_UNITS: f32 = 60.0;
+/// Temperatures are learned on words of sentences; a word on its own is less typical of its language. So much
+/// higher is the temperature of a single n-gram, the less with more of them, and as learned from `FEW_UNITS` on.
+const ALONE: f64 = 0.3;
+const FEW_UNITS: f32 = 60.0;
 /// Share of the letters from which on a text is in one script.
 const ONE_SCRIPT: f64 = 0.9;
 /// Code has more of its marks per character, blanks left out.
@@ -222,7 +226,8 @@ impl Detector {
             (Some(only), None) | (None, Some(only)) => only.1,
             (None, None) => 1.0,
         };
-        f64::from(temperature.max(0.05))
+        let few = 1.0 - f64::from(units.max(1.0)).ln() / f64::from(FEW_UNITS).ln();
+        f64::from(temperature.max(0.05)) * (1.0 + ALONE * few.max(0.0))
     }
 
     /// Probability of every label, given what the caller believes.
