@@ -1,6 +1,7 @@
 //! `glotsift eval`: scores a model on labelled data.
 
 mod noise;
+mod predictions;
 mod report;
 mod task;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use crate::corpus::{self, Columns, CorpusError, Document, Format, Place, ReadOpt
 use crate::model::Model;
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use predictions::{Prediction, Predictions};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
@@ -43,6 +45,9 @@ pub struct EvalArgs {
     /// What to print
     #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
     pub format: OutputFormat,
+    /// Also write what was said of each row, a line of JSON each, without its text
+    #[arg(long, value_name = "FILE")]
+    pub predictions: Option<PathBuf>,
     /// Format of the data (jsonl, csv, tsv, fasttext); told from the extension when left out
     #[arg(long, value_name = "FORMAT")]
     pub input_format: Option<Format>,
@@ -103,14 +108,32 @@ fn evaluate(args: &EvalArgs, model: &Model, notes: &mut dyn Write) -> anyhow::Re
         TaskName::Topic => Labelled::Topic,
         TaskName::Spam => Labelled::Spam,
         TaskName::Language => Labelled::Language,
+        TaskName::Noise if args.predictions.is_some() => {
+            return Err(anyhow!(
+                "--predictions goes with --task topic, spam or language: noise has no label"
+            ));
+        }
         TaskName::Noise => return noise::evaluate(args, model, notes),
     };
     let scorer = Scorer::new(task, model, args.group_by, args.given_language);
     let mut tally = Tally::new(task);
     let mut unknown_labels = BTreeMap::<String, u64>::new();
-    let score = |document: Document| scorer.score(&document);
-    let add = |scored| tally.add(scored, &mut unknown_labels, &scorer);
+    let mut predictions = args.predictions.as_deref().map(Predictions::create).transpose()?;
+    let wanted = predictions.is_some();
+    let score = |document: Document| {
+        let (scored, said) = scorer.score(&document)?;
+        let prediction = wanted.then(|| Prediction::new(document, &scored, &said));
+        Ok((scored, prediction))
+    };
+    let add = |(scored, prediction): (_, Option<Prediction>), place: &Place| {
+        tally.add(scored, &mut unknown_labels, &scorer);
+        predictions
+            .iter_mut()
+            .zip(prediction)
+            .try_for_each(|(file, prediction)| file.write(prediction, place))
+    };
     let skipped = each_document(args, scorer.require(), notes, score, add)?;
+    predictions.map_or(Ok(()), Predictions::finish)?;
     if tally.n() == 0 {
         return Err(anyhow!("no labelled documents to score: {skipped} rows skipped"));
     }
@@ -128,7 +151,7 @@ fn each_document<T: Send>(
     require: Require,
     notes: &mut dyn Write,
     score: impl Fn(Document) -> Result<T, Unusable> + Sync,
-    mut add: impl FnMut(T),
+    mut add: impl FnMut(T, &Place) -> anyhow::Result<()>,
 ) -> anyhow::Result<u64> {
     let columns = args.columns.clone().unwrap_or_default();
     let mut documents =
@@ -145,7 +168,7 @@ fn each_document<T: Send>(
             chunk.into_par_iter().map(|(document, place)| (score(document), place)).collect();
         for (scored, place) in scored {
             match scored {
-                Ok(scored) => add(scored),
+                Ok(scored) => add(scored, &place)?,
                 Err(unusable) => skips.row(place.fault(unusable.to_string()))?,
             }
         }

@@ -88,12 +88,13 @@ pub(super) fn evaluate(args: &EvalArgs, model: &Model, notes: &mut dyn Write) ->
         let group = args.group_by.map(|key| group(key, &document, &said));
         Ok((guessed(&said), group, document))
     };
-    let add = |(guessed, group, document): (Vec<GuessedSpan>, Option<String>, Document)| {
+    let add = |(guessed, group, document): (Vec<GuessedSpan>, Option<String>, Document), _: &_| {
         let gold: Vec<GoldSpan> = document.spans.iter().map(gold).collect();
         total.add(&document, &gold, &guessed);
         if let Some(group) = group {
             groups.entry(group).or_default().add(&document, &gold, &guessed);
         }
+        Ok(())
     };
     let skipped = each_document(args, Require::Text, notes, score, add)?;
     if total.n == 0 {

@@ -62,6 +62,15 @@ pub(super) enum Tally {
     Language(LanguageEvaluation),
 }
 
+impl Scored {
+    pub(super) fn outcome(&self) -> &Outcome {
+        match self {
+            Self::Topic(outcome) | Self::Spam(outcome) => outcome,
+            Self::Language(outcome) => &outcome.folded,
+        }
+    }
+}
+
 impl<'a> Scorer<'a> {
     pub(super) fn new(
         task: Labelled,
@@ -85,7 +94,7 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    pub(super) fn score(&self, document: &Document) -> Result<Scored, Unusable> {
+    pub(super) fn score(&self, document: &Document) -> Result<(Scored, Classification), Unusable> {
         let gold = document.label.as_deref().unwrap_or_default();
         let spam_gold = match (self.task, spam::parse(gold)) {
             (Labelled::Spam, None) => return Err(Unusable::NotSpamOrHam(excerpt(gold))),
@@ -93,14 +102,15 @@ impl<'a> Scorer<'a> {
         };
         let said = self.classify(document);
         let group = self.group_by.map(|key| group(key, document, &said));
-        Ok(match self.task {
+        let scored = match self.task {
             Labelled::Topic => Scored::Topic(self.topic(gold, &said, group)),
             Labelled::Spam => Scored::Spam(spam::outcome(spam_gold, &said, group)),
             Labelled::Language => {
                 let lang = document.lang.as_deref().unwrap_or_default();
                 Scored::Language(language::outcome(lang, document.script.as_deref(), &said, group))
             }
-        })
+        };
+        Ok((scored, said))
     }
 
     pub(super) fn classify(&self, document: &Document) -> Classification {

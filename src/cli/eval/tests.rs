@@ -111,3 +111,22 @@ fn noise_has_its_own_keys() {
         eval("--task noise", "a.jsonl", rows).0.unwrap().starts_with("noise: 2 documents, 0 rows skipped\n")
     );
 }
+
+#[test]
+fn predictions_say_of_each_row_what_was_said_and_not_its_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("said.jsonl");
+    let line = format!("--task topic --predictions {}", file.display());
+    let rows = "{\"text\":\"oops\"}\n{\"text\":\"The match ended in a draw.\",\"label\":\"sport\",\"lang\":\"eng\",\"id\":7}\n";
+    eval(&line, "a.jsonl", rows).0.unwrap();
+    let said = std::fs::read_to_string(&file).unwrap();
+    let row: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&row["line"], &row["id"], &row["lang"]), (&2.into(), &"7".into(), &"eng".into()));
+    assert_eq!((&row["gold"], row["predicted"].is_string()), (&"medtop:15000000".into(), false));
+    assert!(row["file"].as_str().unwrap().ends_with("a.jsonl") && row["decided"].is_null());
+    assert!(!said.contains("match"), "{said}");
+    let refused = eval(&line.replace("topic", "noise"), "a.jsonl", rows).0.unwrap_err();
+    assert!(refused.contains("--predictions goes with"), "{refused}");
+    let refused = eval("--task topic --predictions no/such/folder/x", "a.jsonl", rows).0.unwrap_err();
+    assert!(refused.starts_with("cannot write --predictions no/such/folder/x"), "{refused}");
+}
