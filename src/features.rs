@@ -96,6 +96,8 @@ pub struct Scratch {
     offsets: Vec<u32>,
     slots: Vec<(u64, u32)>,
     used: Vec<u32>,
+    /// Features as they come, with repeats.
+    list: Vec<(u64, u32)>,
     /// The document vector: (feature hash, weight in units of 1 / [`WEIGHT_SCALE`]).
     pub vector: Vec<(u64, u32)>,
 }
@@ -178,6 +180,15 @@ impl Scratch {
             marks::emit(&text[..looked_at], &mut emit);
         }
         looked_at
+    }
+
+    /// The features of `text` as a vector's keys, `(hash, count)`, in order and repeats included.
+    pub fn list(&mut self, text: &str, spec: &FeatureSpec) -> &[(u64, u32)] {
+        let mut list = std::mem::take(&mut self.list);
+        list.clear();
+        self.emit(text, spec, |hash, count, _| list.push((hash | 1 << 63, count)));
+        self.list = list;
+        &self.list
     }
 
     #[inline]

@@ -22,9 +22,14 @@
 use super::calibration::Scaling;
 use super::scaled_softmax;
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// Records a bucket holds on average.
 const RECORDS_PER_BUCKET: usize = 6;
+/// Features looked up at once: the memory of one arrives while that of the others is asked for.
+const AHEAD: usize = 32;
+/// Records of at least as many labels are also kept spelt out, where the labels are too many for a mask.
+const ROW_LABELS: usize = 64;
 const MAX_LEVELS: usize = 255;
 /// Largest `n` of a record of narrow codes.
 const NARROW_MAX: u16 = 6;
@@ -70,11 +75,71 @@ impl Table {
 /// More labels would leave fewer than 16 levels.
 pub const MAX_LABELS: usize = 4096;
 
+#[derive(Clone, Copy)]
 enum Codes<'a> {
     Narrow(&'a [u8]),
     Wide(&'a [u8]),
     /// The mask and the nibbles.
     Masked(&'a [u8], &'a [u8]),
+}
+
+/// What a table knows of a feature.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    /// Where it begins among the records.
+    at: usize,
+    codes: Codes<'a>,
+}
+
+/// Where to look for a feature.
+#[derive(Clone, Copy, Default)]
+struct Where {
+    at: u32,
+    end: u32,
+    fingerprint: u16,
+}
+
+/// A weight for every label of the records that name many: adding such a row is a few vector instructions,
+/// reading two hundred codes is not. Zero stands where the record has no code, and changes no sum.
+#[derive(Clone, Debug, Default)]
+struct Rows {
+    /// `(start of the record plus one, row)` by hash, a power of two; 0 is free.
+    index: Vec<(u32, u32)>,
+    weights: Vec<f32>,
+}
+
+impl Rows {
+    fn slot(&self, at: usize) -> usize {
+        (at as u32).wrapping_mul(0x9E37_79B1).rotate_left(16) as usize
+    }
+
+    /// Makes the index; row `i` is that of the record at `starts[i]`.
+    fn indexed(starts: &[usize], weights: Vec<f32>) -> Self {
+        let mut rows = Self { index: vec![(0, 0); (2 * starts.len()).next_power_of_two()], weights };
+        let mask = rows.index.len() - 1;
+        for (row, &at) in starts.iter().enumerate() {
+            let mut slot = rows.slot(at) & mask;
+            while rows.index[slot].0 != 0 {
+                slot = (slot + 1) & mask;
+            }
+            rows.index[slot] = (at as u32 + 1, row as u32);
+        }
+        rows
+    }
+
+    fn get(&self, at: usize, n_labels: usize) -> Option<&[f32]> {
+        let mask = self.index.len().checked_sub(1)?;
+        let mut slot = self.slot(at) & mask;
+        loop {
+            match self.index[slot] {
+                (0, _) => return None,
+                (start, row) if start == at as u32 + 1 => {
+                    return self.weights.get(row as usize * n_labels..(row as usize + 1) * n_labels);
+                }
+                _ => slot = (slot + 1) & mask,
+            }
+        }
+    }
 }
 
 /// Codebooks: the weights of the levels of each kind of code.
@@ -123,6 +188,9 @@ pub struct Weights {
     tables: Vec<Table>,
     starts: Bytes,
     records: Bytes,
+    rows: Arc<Rows>,
+    /// `2^32 / wide levels`, rounded up: a product and a shift divide a code of 16 bits by the levels exactly.
+    wide_reciprocal: u64,
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -270,7 +338,10 @@ impl Weights {
         if next != n_buckets as u64 {
             return shape(format!("tables use {next} of {n_buckets} buckets"));
         }
-        let weights = Self { n_labels, codebooks, tables, starts, records };
+        let wide_reciprocal = (1 << 32) / wide.len() as u64 + 1;
+        let rows = Arc::default();
+        let mut weights = Self { n_labels, codebooks, tables, starts, records, rows, wide_reciprocal };
+        let (mut long, mut rows) = (Vec::new(), Vec::new());
         let mut from = 0_usize;
         if weights.start(0) != 0 || weights.start(n_buckets) != weights.records.len() {
             return shape("bucket starts do not span the records".into());
@@ -290,10 +361,20 @@ impl Weights {
                 if !known {
                     return shape(format!("bucket {bucket} names a label or level past the last"));
                 }
+                if let Codes::Wide(pairs) = codes
+                    && pairs.len() >= 2 * ROW_LABELS
+                    && n_labels > MASK_MAX_LABELS
+                {
+                    let row = rows.len();
+                    rows.resize(row + n_labels, 0.0);
+                    weights.each_code(codes, |label, level| rows[row + label] += level.unwrap_or(&0.0));
+                    long.push(at);
+                }
                 at = next;
             }
             from = to;
         }
+        weights.rows = Arc::new(Rows::indexed(&long, rows));
         Ok(weights)
     }
 
@@ -344,10 +425,10 @@ impl Weights {
                 }
             }
             Codes::Wide(bytes) => {
-                let levels = wide.len();
                 for pair in bytes.chunks_exact(2) {
                     let code = usize::from(u16::from_le_bytes([pair[0], pair[1]]));
-                    each(code / levels, wide.get(code % levels));
+                    let label = (code as u64 * self.wide_reciprocal >> 32) as usize;
+                    each(label, wide.get(code - label * wide.len()));
                 }
             }
             Codes::Masked(mask, nibbles) => {
@@ -366,25 +447,100 @@ impl Weights {
         }
     }
 
-    /// Calls `each(label, weight)` for the labels a feature met; says whether the table knows it.
     #[inline]
-    pub fn look_up(&self, table: &Table, hash: u64, mut each: impl FnMut(usize, f32)) -> bool {
+    fn place(&self, table: &Table, hash: u64) -> Where {
         if table.n_buckets == 0 {
-            return false;
+            return Where::default();
         }
         let spread = spread(hash);
         let bucket = (table.first_bucket + bucket_of(spread, table.n_buckets)) as usize;
-        let fingerprint = fingerprint_of(spread);
-        let (mut at, end) = (self.start(bucket), self.start(bucket + 1));
-        while at < end {
-            let Some((held, codes, next)) = self.record(at, end) else { return false };
-            if held == fingerprint {
-                self.each_code(codes, |label, weight| each(label, weight.copied().unwrap_or(0.0)));
-                return true;
+        let (at, end) = match self.starts.get(bucket * 4..bucket * 4 + 8) {
+            Some(&[a, b, c, d, e, f, g, h]) => {
+                (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
             }
-            at = next;
+            _ => (0, 0),
+        };
+        Where { at, end, fingerprint: fingerprint_of(spread) }
+    }
+
+    #[inline]
+    fn find(&self, place: Where) -> Option<Record<'_>> {
+        let (mut at, end) = (place.at as usize, place.end as usize);
+        let records = self.records.get(..end)?;
+        while let Some(&[low, high]) = records.get(at..at + 2) {
+            let head = u16::from_le_bytes([low, high]);
+            if head >> 4 == place.fingerprint {
+                let (_, codes, _) = self.record(at, end)?;
+                return Some(Record { at, codes });
+            }
+            at += match usize::from(head & 0xF) {
+                0 => self.record(at, end)?.2 - at,
+                n if n <= usize::from(NARROW_MAX) => 2 + n,
+                n if n < usize::from(COUNT_FOLLOWS) => 2 + 2 * (n - usize::from(NARROW_MAX)),
+                _ => 3 + 2 * usize::from(*records.get(at + 2)?),
+            };
         }
-        false
+        None
+    }
+
+    /// Calls `each(label, weight)` for the labels a feature met; says whether the table knows it.
+    #[inline]
+    pub fn look_up(&self, table: &Table, hash: u64, each: impl FnMut(usize, f32)) -> bool {
+        match self.find(self.place(table, hash)) {
+            Some(record) => {
+                self.each_weight(record, each);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Calls `each` with what the table knows of each feature, in order: [`Self::look_up`] for many, which
+    /// waits for memory once for all that are looked up at once.
+    #[inline]
+    pub fn look_up_all(
+        &self,
+        table: &Table,
+        features: &[(u64, u32)],
+        mut each: impl FnMut((u64, u32), Option<Record<'_>>),
+    ) {
+        for features in features.chunks(AHEAD) {
+            let mut places = [Where::default(); AHEAD];
+            for (place, feature) in places.iter_mut().zip(features) {
+                *place = self.place(table, feature.0);
+            }
+            // a byte of each bucket brings its cache line
+            let touched = places.iter().filter_map(|place| self.records.get(place.at as usize));
+            std::hint::black_box(touched.fold(0, |all, byte| all ^ byte));
+            for (feature, place) in features.iter().zip(places) {
+                each(*feature, self.find(place));
+            }
+        }
+    }
+
+    /// Calls `each(label, weight)` for the labels of a record.
+    #[inline]
+    pub fn each_weight(&self, record: Record<'_>, mut each: impl FnMut(usize, f32)) {
+        self.each_code(record.codes, |label, weight| each(label, weight.copied().unwrap_or(0.0)));
+    }
+
+    /// Adds `times` a record's weights to the scores by label.
+    #[inline]
+    pub fn add(&self, record: Record<'_>, times: f32, scores: &mut [f32]) {
+        if let Codes::Wide(pairs) = record.codes
+            && pairs.len() >= 2 * ROW_LABELS
+            && let Some(row) = self.rows.get(record.at, self.n_labels)
+        {
+            for (score, weight) in scores.iter_mut().zip(row) {
+                *score += times * weight;
+            }
+            return;
+        }
+        self.each_weight(record, |label, weight| {
+            if let Some(score) = scores.get_mut(label) {
+                *score += times * weight;
+            }
+        });
     }
 
     /// Adds up a document vector: `scores` by label, minus infinity where the table never saw the label.
@@ -395,13 +551,14 @@ impl Weights {
         let Some(table) = self.tables.get(table) else { return 0.0 };
         let (mut known, mut all) = (0.0_f32, 0.0_f32);
         let unit = 1.0 / crate::features::WEIGHT_SCALE as f32;
-        for &(hash, weight) in vector {
+        self.look_up_all(table, vector, |(_, weight), record| {
             let weight = weight as f32 * unit;
             all += weight;
-            if self.look_up(table, hash, |label, w| scores[label] += weight * w) {
+            if let Some(record) = record {
+                self.add(record, weight, scores);
                 known += weight;
             }
-        }
+        });
         for (score, bias) in scores.iter_mut().zip(&table.bias) {
             *score = if *bias == f32::NEG_INFINITY { *bias } else { *score + bias * known };
         }

@@ -7,7 +7,7 @@ use super::{Language, LanguageCandidate, LanguageResult, LanguageVerdict, RankLa
 use crate::bayes::softmax;
 use crate::bayes::weights::Weights;
 use crate::features::{FeatureSpec, Scratch};
-use crate::script::{Script, counts};
+use crate::script::{Script, counts, group_of};
 use std::borrow::Cow;
 
 /// The table of all labels, and that of the labels with close relatives.
@@ -96,10 +96,48 @@ struct Posterior {
     latin: Option<(Language, f64)>,
 }
 
+/// What is asked of a label for every text, found once.
+#[derive(Clone, Copy, Debug)]
+struct LabelFacts {
+    log_prior: f32,
+    /// The script's group, as an index.
+    group: u8,
+    /// First label of the same folded code, and of the same close relatives: equal where those are.
+    folded: u16,
+    relatives: u16,
+    /// The benefit of the doubt among relatives.
+    standard_odds: f64,
+    /// Whether whatlang could have named the language.
+    heard_of: bool,
+}
+
+impl LabelFacts {
+    fn of(labels: &[(Language, Script)]) -> Vec<Self> {
+        let first = |same: &dyn Fn(Language) -> bool| {
+            labels.iter().position(|(other, _)| same(*other)).unwrap_or_default() as u16
+        };
+        let facts = |&(language, script): &(Language, Script)| Self {
+            log_prior: log_prior(language),
+            group: group_of(script.id()),
+            folded: first(&|other| other.folded() == language.folded()),
+            relatives: first(&|other| relatives(other) == relatives(language)),
+            // Between close relatives the standard language has the benefit of the doubt: it is what most
+            // articles are written in.
+            standard_odds: match Language::parse(language.folded()) == Some(language) {
+                true => STANDARD_ODDS,
+                false => 1.0,
+            },
+            heard_of: knows(language),
+        };
+        labels.iter().map(facts).collect()
+    }
+}
+
 /// The labels, weights and calibration of the language task.
 #[derive(Clone, Debug)]
 pub struct Detector {
     labels: Vec<(Language, Script)>,
+    facts: Vec<LabelFacts>,
     weights: Weights,
     spec: FeatureSpec,
     /// `(n-grams, temperature)`, ascending: more text repeats itself more, so its scores say less each.
@@ -121,7 +159,7 @@ impl Detector {
         spec: FeatureSpec,
         temperatures: Vec<(f32, f32)>,
     ) -> Self {
-        Self { labels, weights, spec, temperatures }
+        Self { facts: LabelFacts::of(&labels), labels, weights, spec, temperatures }
     }
 
     pub fn labels(&self) -> &[(Language, Script)] {
@@ -147,10 +185,11 @@ impl Detector {
         let table = self.weights.table(table).and_then(|at| self.weights.tables().get(at));
         let Some(table) = table else { return (0.0, 0.0) };
         let (mut known, mut all) = (0_u32, 0_u32);
-        scratch.emit(text, &self.spec, |hash, count, _| {
+        self.weights.look_up_all(table, scratch.list(text, &self.spec), |(_, count), record| {
             all += count;
-            if self.weights.look_up(table, hash | 1 << 63, |label, w| scores[label] += count as f32 * w) {
+            if let Some(record) = record {
                 known += count;
+                self.weights.add(record, count as f32, scores);
             }
         });
         for ((score, bias), offset) in scores.iter_mut().zip(&table.bias).zip(&table.offsets) {
@@ -172,9 +211,10 @@ impl Detector {
             || matches!(script, Script::JAPANESE | Script::KOREAN);
         let (units, familiar) = self.scores(text, scratch, scores);
         let fit = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max) / units.max(1.0));
-        for (score, (language, own)) in scores.iter_mut().zip(&self.labels) {
-            *score += log_prior(*language);
-            if certain && own.group() != script.group() {
+        let group = group_of(script.id());
+        for (score, label) in scores.iter_mut().zip(&self.facts) {
+            *score += label.log_prior;
+            if certain && label.group != group {
                 *score = f32::NEG_INFINITY;
             }
         }
@@ -186,13 +226,11 @@ impl Detector {
 
     /// Divides what a group of close relatives has together by the table trained on them alone.
     fn tell_relatives_apart(&self, text: &str, scratch: &mut Scratch, scores: &mut [f32]) {
-        let best = scores.iter().zip(&self.labels).max_by(|a, b| a.0.total_cmp(b.0));
-        let Some((&best, (language, script))) = best else { return };
-        let group = relatives(*language);
-        let members: Vec<usize> = (0..self.labels.len())
-            .filter(|&i| relatives(self.labels[i].0) == group && self.labels[i].1.group() == script.group())
-            .collect();
-        if members.len() < 2 {
+        let best = scores.iter().zip(&self.facts).max_by(|a, b| a.0.total_cmp(b.0));
+        let Some((&best, of_best)) = best else { return };
+        let close = |label: &LabelFacts| (label.relatives, label.group) == (of_best.relatives, of_best.group);
+        let members = || (0..self.facts.len()).filter(|&i| close(&self.facts[i]));
+        if members().nth(1).is_none() {
             return;
         }
         let mut among = Vec::new();
@@ -200,12 +238,12 @@ impl Detector {
         if units == 0.0 {
             return;
         }
-        for &i in &members {
+        for i in members() {
             among[i] += log_prior_among_relatives(self.labels[i].0, units);
         }
-        let top = members.iter().map(|&i| among[i]).fold(f32::NEG_INFINITY, f32::max);
+        let top = members().map(|i| among[i]).fold(f32::NEG_INFINITY, f32::max);
         if top.is_finite() {
-            for &i in &members {
+            for i in members() {
                 scores[i] = best + among[i] - top;
             }
         }
@@ -257,12 +295,12 @@ impl Detector {
 
     /// By how much the best language leads the next; relatives under one folded code are one.
     fn margin(&self, scores: &[f32]) -> f64 {
-        let best = scores.iter().zip(&self.labels).max_by(|a, b| a.0.total_cmp(b.0));
-        let Some((best, (language, _))) = best else { return 0.0 };
+        let best = scores.iter().zip(&self.facts).max_by(|a, b| a.0.total_cmp(b.0));
+        let Some((best, of_best)) = best else { return 0.0 };
         let next = scores
             .iter()
-            .zip(&self.labels)
-            .filter(|(_, (other, _))| other.folded() != language.folded())
+            .zip(&self.facts)
+            .filter(|(_, other)| other.folded != of_best.folded)
             .map(|(score, _)| *score)
             .fold(f32::NEG_INFINITY, f32::max);
         f64::from(best - next)
@@ -272,8 +310,9 @@ impl Detector {
     /// its answer says nothing about Bosnian when it can only say Croatian.
     fn listen(&self, p: &mut [f64], seen: Opinion) {
         let odds = 1.0 + WHATLANG_ODDS * seen.confidence;
-        let known: Vec<bool> = self.labels.iter().map(|(l, _)| knows(*l)).collect();
-        let mass = |p: &[f64]| -> f64 { p.iter().zip(&known).filter(|(_, k)| **k).map(|(p, _)| p).sum() };
+        let mass = |p: &[f64]| -> f64 {
+            p.iter().zip(&self.facts).filter(|(_, label)| label.heard_of).map(|(p, _)| p).sum()
+        };
         let before = mass(p);
         for (p, (language, _)) in p.iter_mut().zip(&self.labels) {
             if language.folded() == seen.language.folded() {
@@ -282,7 +321,8 @@ impl Detector {
         }
         let after = mass(p);
         if after > 0.0 {
-            p.iter_mut().zip(&known).filter(|(_, k)| **k).for_each(|(p, _)| *p *= before / after);
+            let heard_of = p.iter_mut().zip(&self.facts).filter(|(_, label)| label.heard_of);
+            heard_of.for_each(|(p, _)| *p *= before / after);
         }
     }
 
@@ -307,18 +347,13 @@ impl Detector {
         let group: Vec<f64> = order
             .iter()
             .map(|&i| {
-                let folded = self.labels[i].0.folded();
-                order.iter().filter(|&&j| self.labels[j].0.folded() == folded).map(|&j| p[j]).sum()
+                let folded = self.facts[i].folded;
+                order.iter().filter(|&&j| self.facts[j].folded == folded).map(|&j| p[j]).sum()
             })
             .collect();
-        // Between close relatives the standard language has the benefit of the doubt: it is what most
-        // articles are written in.
-        let standard = |i: usize| {
-            let language = self.labels[i].0;
-            if Language::parse(language.folded()) == Some(language) { STANDARD_ODDS } else { 1.0 }
-        };
+        let odds = |i: usize| self.facts[i].standard_odds;
         let mut ranked: Vec<(usize, f64, f64)> =
-            order.drain(..).zip(group).map(|(i, group)| (i, group, p[i] * standard(i))).collect();
+            order.drain(..).zip(group).map(|(i, group)| (i, group, p[i] * odds(i))).collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.2.total_cmp(&a.2)).then(a.0.cmp(&b.0)));
         ranked.into_iter().map(|(i, _, _)| (i, p[i])).collect()
     }
