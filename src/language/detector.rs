@@ -2,7 +2,7 @@
 //! the script alone tells.
 
 use super::prior::{log_prior, log_prior_among_relatives, relatives};
-use super::whatlang::{Opinion, knows, opinion};
+use super::whatlang::{Opinion, Peer, may_be_said_latin, opinion, peer};
 use super::{Language, LanguageCandidate, LanguageResult, LanguageVerdict, RankLanguages};
 use crate::bayes::softmax;
 use crate::bayes::weights::Weights;
@@ -107,8 +107,8 @@ struct LabelFacts {
     relatives: u16,
     /// The benefit of the doubt among relatives.
     standard_odds: f64,
-    /// Whether whatlang could have named the language.
-    heard_of: bool,
+    /// The language as whatlang knows it.
+    peer: Option<Peer>,
 }
 
 impl LabelFacts {
@@ -127,7 +127,7 @@ impl LabelFacts {
                 true => STANDARD_ODDS,
                 false => 1.0,
             },
-            heard_of: knows(language),
+            peer: peer(language),
         };
         labels.iter().map(facts).collect()
     }
@@ -263,15 +263,21 @@ impl Detector {
         f64::from(temperature.max(0.05))
     }
 
-    /// Probability of every label, given what the caller believes.
-    fn posterior(&self, text: &str, prior: &Prior<'_>) -> Posterior {
+    /// Probability of every label, given what the caller believes. Latin is looked for only where the
+    /// caller would hear of it.
+    fn posterior(&self, text: &str, prior: &Prior<'_>, may_be_latin: bool) -> Posterior {
         let mut scores = Vec::new();
         let judged = self.judge(text, &mut Scratch::default(), &mut scores);
         let mut p = softmax(&scores, self.temperature(judged.units));
         let top = p.iter().copied().fold(0.0, f64::max);
         let margin = self.margin(&scores) / f64::from(judged.units.max(1.0));
-        let close = judged.script == Script::LATIN && margin < CLEAR;
-        let seen = if judged.letters > 0 && (top < SURE || close) { opinion(text) } else { None };
+        let close = may_be_latin && judged.script == Script::LATIN && margin < CLEAR;
+        let seen = match judged.letters {
+            0 => None,
+            _ if top < SURE => opinion(text),
+            _ if close && may_be_said_latin(text, self.likeliest(&scores)) => opinion(text),
+            _ => None,
+        };
         if let Some(seen) = seen
             && top < SURE
         {
@@ -293,6 +299,12 @@ impl Detector {
         Posterior { p, judged, latin }
     }
 
+    /// The best language as whatlang knows it.
+    fn likeliest(&self, scores: &[f32]) -> Option<Peer> {
+        let best = scores.iter().zip(&self.facts).max_by(|a, b| a.0.total_cmp(b.0));
+        best.and_then(|(_, label)| label.peer)
+    }
+
     /// By how much the best language leads the next; relatives under one folded code are one.
     fn margin(&self, scores: &[f32]) -> f64 {
         let best = scores.iter().zip(&self.facts).max_by(|a, b| a.0.total_cmp(b.0));
@@ -311,7 +323,7 @@ impl Detector {
     fn listen(&self, p: &mut [f64], seen: Opinion) {
         let odds = 1.0 + WHATLANG_ODDS * seen.confidence;
         let mass = |p: &[f64]| -> f64 {
-            p.iter().zip(&self.facts).filter(|(_, label)| label.heard_of).map(|(p, _)| p).sum()
+            p.iter().zip(&self.facts).filter(|(_, label)| label.peer.is_some()).map(|(p, _)| p).sum()
         };
         let before = mass(p);
         for (p, (language, _)) in p.iter_mut().zip(&self.labels) {
@@ -321,7 +333,7 @@ impl Detector {
         }
         let after = mass(p);
         if after > 0.0 {
-            let heard_of = p.iter_mut().zip(&self.facts).filter(|(_, label)| label.heard_of);
+            let heard_of = p.iter_mut().zip(&self.facts).filter(|(_, label)| label.peer.is_some());
             heard_of.for_each(|(p, _)| *p *= before / after);
         }
     }
@@ -361,7 +373,7 @@ impl Detector {
     /// What a whole text is written in.
     pub fn detect(&self, text: &str, prior: &Prior<'_>) -> LanguageResult {
         let sample = sample(text);
-        let Posterior { p, judged, latin } = self.posterior(&sample, prior);
+        let Posterior { p, judged, latin } = self.posterior(&sample, prior, true);
         let Judged { script, letters, .. } = judged;
         let nothing = |verdict| LanguageResult {
             verdict,
@@ -427,7 +439,7 @@ impl Detector {
 
 impl RankLanguages for Detector {
     fn rank(&self, text: &str, limit: usize) -> Vec<LanguageCandidate> {
-        let Posterior { p, judged, .. } = self.posterior(text, &Prior::default());
+        let Posterior { p, judged, .. } = self.posterior(text, &Prior::default(), false);
         if judged.letters == 0 {
             return Vec::new();
         }
