@@ -91,7 +91,21 @@ pub struct Record<'a> {
     codes: Codes<'a>,
 }
 
-/// Where to look for a feature.
+/// Where a bucket begins, and a bit of 32 for the fingerprint of every record in it: most features of a text
+/// are in no table, and most of these are seen not to be without reading the records.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    start: u32,
+    bits: u32,
+}
+
+impl Bucket {
+    fn bit(fingerprint: u16) -> u32 {
+        1 << (fingerprint & 31)
+    }
+}
+
+/// Where to look for a feature; nowhere when `end` is 0.
 #[derive(Clone, Copy, Default)]
 struct Where {
     at: u32,
@@ -188,6 +202,8 @@ pub struct Weights {
     tables: Vec<Table>,
     starts: Bytes,
     records: Bytes,
+    /// One more than there are buckets.
+    buckets: Arc<[Bucket]>,
     rows: Arc<Rows>,
     /// `2^32 / wide levels`, rounded up: a product and a shift divide a code of 16 bits by the levels exactly.
     wide_reciprocal: u64,
@@ -339,9 +355,11 @@ impl Weights {
             return shape(format!("tables use {next} of {n_buckets} buckets"));
         }
         let wide_reciprocal = (1 << 32) / wide.len() as u64 + 1;
-        let rows = Arc::default();
-        let mut weights = Self { n_labels, codebooks, tables, starts, records, rows, wide_reciprocal };
+        let (buckets, rows) = (Arc::default(), Arc::default());
+        let mut weights =
+            Self { n_labels, codebooks, tables, starts, records, buckets, rows, wide_reciprocal };
         let (mut long, mut rows) = (Vec::new(), Vec::new());
+        let mut buckets = Vec::with_capacity(n_buckets + 1);
         let mut from = 0_usize;
         if weights.start(0) != 0 || weights.start(n_buckets) != weights.records.len() {
             return shape("bucket starts do not span the records".into());
@@ -352,8 +370,9 @@ impl Weights {
                 return shape(format!("bucket {bucket} runs backwards or past the end"));
             }
             let mut at = from;
+            let mut bits = 0;
             while at < to {
-                let Some((_, codes, next)) = weights.record(at, to) else {
+                let Some((fingerprint, codes, next)) = weights.record(at, to) else {
                     return shape(format!("bucket {bucket} holds a broken record"));
                 };
                 let mut known = true;
@@ -370,10 +389,14 @@ impl Weights {
                     weights.each_code(codes, |label, level| rows[row + label] += level.unwrap_or(&0.0));
                     long.push(at);
                 }
+                bits |= Bucket::bit(fingerprint);
                 at = next;
             }
+            buckets.push(Bucket { start: from as u32, bits });
             from = to;
         }
+        buckets.push(Bucket { start: from as u32, bits: 0 });
+        weights.buckets = buckets.into();
         weights.rows = Arc::new(Rows::indexed(&long, rows));
         Ok(weights)
     }
@@ -454,13 +477,15 @@ impl Weights {
         }
         let spread = spread(hash);
         let bucket = (table.first_bucket + bucket_of(spread, table.n_buckets)) as usize;
-        let (at, end) = match self.starts.get(bucket * 4..bucket * 4 + 8) {
-            Some(&[a, b, c, d, e, f, g, h]) => {
-                (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
+        let fingerprint = fingerprint_of(spread);
+        match self.buckets.get(bucket..bucket + 2) {
+            Some(&[own, next]) => {
+                // nowhere without a branch that nobody could foresee
+                let there = u32::from(own.bits & Bucket::bit(fingerprint) != 0);
+                Where { at: own.start * there, end: next.start * there, fingerprint }
             }
-            _ => (0, 0),
-        };
-        Where { at, end, fingerprint: fingerprint_of(spread) }
+            _ => Where::default(),
+        }
     }
 
     #[inline]
@@ -509,7 +534,7 @@ impl Weights {
             for (place, feature) in places.iter_mut().zip(features) {
                 *place = self.place(table, feature.0);
             }
-            // a byte of each bucket brings its cache line
+            // a byte of each bucket brings its cache line; the first one's, where there is nothing to bring
             let touched = places.iter().filter_map(|place| self.records.get(place.at as usize));
             std::hint::black_box(touched.fold(0, |all, byte| all ^ byte));
             for (feature, place) in features.iter().zip(places) {
