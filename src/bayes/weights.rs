@@ -508,19 +508,22 @@ impl Weights {
         None
     }
 
-    /// Calls `each(label, weight)` for the labels a feature met; says whether the table knows it.
+    /// What a table knows of a feature.
     #[inline]
-    pub fn look_up(&self, table: &Table, hash: u64, each: impl FnMut(usize, f32)) -> bool {
-        match self.find(self.place(table, hash)) {
-            Some(record) => {
-                self.each_weight(record, each);
-                true
-            }
-            None => false,
-        }
+    pub fn get(&self, table: &Table, hash: u64) -> Option<Record<'_>> {
+        self.find(self.place(table, hash))
     }
 
-    /// Calls `each` with what the table knows of each feature, in order: [`Self::look_up`] for many, which
+    /// Calls `each(label, weight)` for the labels a feature met; says whether the table knows it.
+    pub fn look_up(&self, table: &Table, hash: u64, each: impl FnMut(usize, f32)) -> bool {
+        let record = self.get(table, hash);
+        if let Some(record) = record {
+            self.each_weight(record, each);
+        }
+        record.is_some()
+    }
+
+    /// Calls `each` with what the table knows of each feature, in order: [`Self::get`] for many, which
     /// waits for memory once for all that are looked up at once.
     #[inline]
     pub fn look_up_all(

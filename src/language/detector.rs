@@ -6,7 +6,7 @@ use super::whatlang::{Opinion, Peer, may_be_said_latin, opinion, peer};
 use super::{Language, LanguageCandidate, LanguageResult, LanguageVerdict, RankLanguages};
 use crate::bayes::softmax;
 use crate::bayes::weights::Weights;
-use crate::features::{FeatureSpec, Scratch};
+use crate::features::{FeatureSpec, Scratch, with_scratch};
 use crate::script::{Script, counts, group_of};
 use std::borrow::Cow;
 
@@ -267,7 +267,7 @@ impl Detector {
     /// caller would hear of it.
     fn posterior(&self, text: &str, prior: &Prior<'_>, may_be_latin: bool) -> Posterior {
         let mut scores = Vec::new();
-        let judged = self.judge(text, &mut Scratch::default(), &mut scores);
+        let judged = with_scratch(|scratch| self.judge(text, scratch, &mut scores));
         let mut p = softmax(&scores, self.temperature(judged.units));
         let top = p.iter().copied().fold(0.0, f64::max);
         let margin = self.margin(&scores) / f64::from(judged.units.max(1.0));
