@@ -6,9 +6,9 @@
 
 mod marks;
 
+use crate::class::{Class, lower};
 use crate::text::normalize;
 use std::cell::RefCell;
-use unicode_normalization::char::is_combining_mark;
 
 /// Changes whenever the same text would give other features: a model trained with another pipeline
 /// is refused.
@@ -194,7 +194,8 @@ impl Numbers {
         let counts = used.iter().map(|&number| (number, features[number as usize].1));
         match weighting {
             Weighting::Counts { cap } => {
-                vector.extend(counts.map(|(number, count)| (number, count.min(u32::from(cap)) * WEIGHT_SCALE)));
+                vector
+                    .extend(counts.map(|(number, count)| (number, count.min(u32::from(cap)) * WEIGHT_SCALE)));
             }
             Weighting::LogNormalized { norm } => {
                 let log = |count: u32| LN_1P[(count as usize).min(LN_1P.len() - 1)];
@@ -237,10 +238,6 @@ pub struct Place {
     pub end: u32,
 }
 
-fn is_word_char(c: char) -> bool {
-    c.is_alphanumeric() || (!c.is_ascii() && is_combining_mark(c))
-}
-
 /// Scripts written without spaces: a run of them is no word.
 fn is_unspaced(c: u32) -> bool {
     matches!(c,
@@ -271,12 +268,12 @@ impl Folded {
                 }
             } else if c == '\u{200c}' || c == '\u{200d}' || c == '\u{ad}' {
                 continue;
-            } else if c.is_numeric() {
-                u32::from(b'0')
-            } else if is_word_char(c) {
-                c.to_lowercase().next().map_or(BOUNDARY, u32::from)
             } else {
-                BOUNDARY
+                match Class::of(c) {
+                    class if class.is_numeric() => u32::from(b'0'),
+                    class if class.is_word() => u32::from(lower(c)),
+                    _ => BOUNDARY,
+                }
             };
             if folded == BOUNDARY && self.chars.last() == Some(&BOUNDARY) {
                 continue;
@@ -466,10 +463,11 @@ fn emit_shape(text: &str, emit: &mut impl FnMut(u64, u32, Place)) {
         (0_u32, 0_u32, 0_u32, 0_u32, 0_u32, 0_u32, 0_u32);
     for c in text.chars() {
         all += 1;
-        if c.is_alphabetic() {
+        let class = Class::of(c);
+        if class.is_alphabetic() {
             letters += 1;
-            upper += u32::from(c.is_uppercase());
-        } else if c.is_numeric() {
+            upper += u32::from(class.is_uppercase());
+        } else if class.is_numeric() {
             digits += 1;
         } else if matches!(c, '!' | '?' | '！' | '？') {
             marks += 1;

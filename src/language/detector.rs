@@ -6,6 +6,7 @@ use super::whatlang::{Opinion, Peer, may_be_said_latin, opinion, peer};
 use super::{Language, LanguageCandidate, LanguageResult, LanguageVerdict, RankLanguages};
 use crate::bayes::softmax;
 use crate::bayes::weights::Weights;
+use crate::class::is_whitespace;
 use crate::features::{FeatureSpec, Scratch, with_scratch};
 use crate::script::{Script, counts, group_of};
 use std::borrow::Cow;
@@ -81,7 +82,7 @@ impl Judged {
 /// Whether so many marks of code stand in a text that its words are names of a program.
 fn is_code(text: &str) -> bool {
     let (mut marks, mut all) = (0_u32, 0_u32);
-    for c in text.chars().filter(|c| !c.is_whitespace()) {
+    for c in text.chars().filter(|c| !is_whitespace(*c)) {
         all += 1;
         marks += u32::from("{}[]()<>=;_/\\|&$#@*+^~".contains(c));
     }
@@ -466,7 +467,7 @@ fn sample(text: &str) -> Cow<'_, str> {
         let skip = if from == 0 {
             0
         } else {
-            rest.char_indices().take(24).find(|(_, c)| c.is_whitespace()).map_or(0, |(i, _)| i)
+            rest.char_indices().take(24).find(|(_, c)| is_whitespace(*c)).map_or(0, |(i, _)| i)
         };
         let rest = &rest[skip..];
         let end = rest.char_indices().nth(WINDOW).map_or(rest.len(), |(i, _)| i);
