@@ -27,7 +27,7 @@ use std::sync::Arc;
 /// Records a bucket holds on average.
 const RECORDS_PER_BUCKET: usize = 6;
 /// Features looked up at once: the memory of one arrives while that of the others is asked for.
-const AHEAD: usize = 32;
+const AHEAD: usize = 64;
 /// Records of at least as many labels are also kept spelt out, where the labels are too many for a mask.
 const ROW_LABELS: usize = 64;
 const MAX_LEVELS: usize = 255;
@@ -471,13 +471,17 @@ impl Weights {
     }
 
     #[inline]
+    fn bucket(&self, table: &Table, hash: u64) -> usize {
+        (table.first_bucket + bucket_of(spread(hash), table.n_buckets)) as usize
+    }
+
+    #[inline]
     fn place(&self, table: &Table, hash: u64) -> Where {
         if table.n_buckets == 0 {
             return Where::default();
         }
-        let spread = spread(hash);
-        let bucket = (table.first_bucket + bucket_of(spread, table.n_buckets)) as usize;
-        let fingerprint = fingerprint_of(spread);
+        let bucket = self.bucket(table, hash);
+        let fingerprint = fingerprint_of(spread(hash));
         match self.buckets.get(bucket..bucket + 2) {
             Some(&[own, next]) => {
                 // nowhere without a branch that nobody could foresee
@@ -534,14 +538,18 @@ impl Weights {
     ) {
         for features in features.chunks(AHEAD) {
             let mut places = [Where::default(); AHEAD];
-            for (place, feature) in places.iter_mut().zip(features) {
-                *place = self.place(table, feature.0);
+            let places = &mut places[..features.len()];
+            // nothing but loads that wait for nothing: as many are under way as the processor can have
+            let touched = features.iter().filter_map(|(hash, _)| self.buckets.get(self.bucket(table, *hash)));
+            std::hint::black_box(touched.fold(0, |all, bucket| all ^ bucket.bits));
+            for (place, (hash, _)) in places.iter_mut().zip(features) {
+                *place = self.place(table, *hash);
             }
             // a byte of each bucket brings its cache line; the first one's, where there is nothing to bring
             let touched = places.iter().filter_map(|place| self.records.get(place.at as usize));
             std::hint::black_box(touched.fold(0, |all, byte| all ^ byte));
             for (feature, place) in features.iter().zip(places) {
-                each(*feature, self.find(place));
+                each(*feature, self.find(*place));
             }
         }
     }
