@@ -99,6 +99,8 @@ pub struct Scratch {
     pub by_number: Vec<(u32, u32)>,
     /// What a caller looked up of a feature, by number.
     pub terms: Vec<f64>,
+    /// Scores while they are added up.
+    pub scores: Vec<f32>,
     /// The document vector: (feature hash, weight in units of 1 / [`WEIGHT_SCALE`]).
     pub vector: Vec<(u64, u32)>,
 }

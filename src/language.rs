@@ -2,6 +2,7 @@
 
 pub mod detector;
 pub mod prior;
+mod rows;
 pub mod spans;
 mod table;
 pub mod whatlang;

@@ -28,8 +28,6 @@ use std::sync::Arc;
 const RECORDS_PER_BUCKET: usize = 6;
 /// Features looked up at once: the memory of one arrives while that of the others is asked for.
 const AHEAD: usize = 64;
-/// Records of at least as many labels are also kept spelt out, where the labels are too many for a mask.
-const ROW_LABELS: usize = 64;
 const MAX_LEVELS: usize = 255;
 /// Largest `n` of a record of narrow codes.
 const NARROW_MAX: u16 = 6;
@@ -86,9 +84,24 @@ enum Codes<'a> {
 /// What a table knows of a feature.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
-    /// Where it begins among the records.
-    at: usize,
+    start: usize,
     codes: Codes<'a>,
+}
+
+impl Record<'_> {
+    /// Where it begins among the records: no other begins there.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    /// How many labels it names.
+    pub fn n_labels(&self) -> usize {
+        match self.codes {
+            Codes::Narrow(codes) => codes.len(),
+            Codes::Wide(codes) => codes.len() / 2,
+            Codes::Masked(mask, _) => mask.iter().map(|byte| byte.count_ones() as usize).sum(),
+        }
+    }
 }
 
 /// Where a bucket begins, and a bit of 32 for the fingerprint of every record in it: most features of a text
@@ -111,49 +124,6 @@ struct Where {
     at: u32,
     end: u32,
     fingerprint: u16,
-}
-
-/// A weight for every label of the records that name many: adding such a row is a few vector instructions,
-/// reading two hundred codes is not. Zero stands where the record has no code, and changes no sum.
-#[derive(Clone, Debug, Default)]
-struct Rows {
-    /// `(start of the record plus one, row)` by hash, a power of two; 0 is free.
-    index: Vec<(u32, u32)>,
-    weights: Vec<f32>,
-}
-
-impl Rows {
-    fn slot(&self, at: usize) -> usize {
-        (at as u32).wrapping_mul(0x9E37_79B1).rotate_left(16) as usize
-    }
-
-    /// Makes the index; row `i` is that of the record at `starts[i]`.
-    fn indexed(starts: &[usize], weights: Vec<f32>) -> Self {
-        let mut rows = Self { index: vec![(0, 0); (2 * starts.len()).next_power_of_two()], weights };
-        let mask = rows.index.len() - 1;
-        for (row, &at) in starts.iter().enumerate() {
-            let mut slot = rows.slot(at) & mask;
-            while rows.index[slot].0 != 0 {
-                slot = (slot + 1) & mask;
-            }
-            rows.index[slot] = (at as u32 + 1, row as u32);
-        }
-        rows
-    }
-
-    fn get(&self, at: usize, n_labels: usize) -> Option<&[f32]> {
-        let mask = self.index.len().checked_sub(1)?;
-        let mut slot = self.slot(at) & mask;
-        loop {
-            match self.index[slot] {
-                (0, _) => return None,
-                (start, row) if start == at as u32 + 1 => {
-                    return self.weights.get(row as usize * n_labels..(row as usize + 1) * n_labels);
-                }
-                _ => slot = (slot + 1) & mask,
-            }
-        }
-    }
 }
 
 /// Codebooks: the weights of the levels of each kind of code.
@@ -204,7 +174,6 @@ pub struct Weights {
     records: Bytes,
     /// One more than there are buckets.
     buckets: Arc<[Bucket]>,
-    rows: Arc<Rows>,
     /// `2^32 / wide levels`, rounded up: a product and a shift divide a code of 16 bits by the levels exactly.
     wide_reciprocal: u64,
 }
@@ -355,10 +324,8 @@ impl Weights {
             return shape(format!("tables use {next} of {n_buckets} buckets"));
         }
         let wide_reciprocal = (1 << 32) / wide.len() as u64 + 1;
-        let (buckets, rows) = (Arc::default(), Arc::default());
-        let mut weights =
-            Self { n_labels, codebooks, tables, starts, records, buckets, rows, wide_reciprocal };
-        let (mut long, mut rows) = (Vec::new(), Vec::new());
+        let buckets = Arc::default();
+        let mut weights = Self { n_labels, codebooks, tables, starts, records, buckets, wide_reciprocal };
         let mut buckets = Vec::with_capacity(n_buckets + 1);
         let mut from = 0_usize;
         if weights.start(0) != 0 || weights.start(n_buckets) != weights.records.len() {
@@ -380,15 +347,6 @@ impl Weights {
                 if !known {
                     return shape(format!("bucket {bucket} names a label or level past the last"));
                 }
-                if let Codes::Wide(pairs) = codes
-                    && pairs.len() >= 2 * ROW_LABELS
-                    && n_labels > MASK_MAX_LABELS
-                {
-                    let row = rows.len();
-                    rows.resize(row + n_labels, 0.0);
-                    weights.each_code(codes, |label, level| rows[row + label] += level.unwrap_or(&0.0));
-                    long.push(at);
-                }
                 bits |= Bucket::bit(fingerprint);
                 at = next;
             }
@@ -397,7 +355,6 @@ impl Weights {
         }
         buckets.push(Bucket { start: from as u32, bits: 0 });
         weights.buckets = buckets.into();
-        weights.rows = Arc::new(Rows::indexed(&long, rows));
         Ok(weights)
     }
 
@@ -500,7 +457,7 @@ impl Weights {
             let head = u16::from_le_bytes([low, high]);
             if head >> 4 == place.fingerprint {
                 let (_, codes, _) = self.record(at, end)?;
-                return Some(Record { at, codes });
+                return Some(Record { start: at, codes });
             }
             at += match usize::from(head & 0xF) {
                 0 => self.record(at, end)?.2 - at,
@@ -560,23 +517,14 @@ impl Weights {
         self.each_code(record.codes, |label, weight| each(label, weight.copied().unwrap_or(0.0)));
     }
 
-    /// Adds `times` a record's weights to the scores by label.
-    #[inline]
-    pub fn add(&self, record: Record<'_>, times: f32, scores: &mut [f32]) {
-        if let Codes::Wide(pairs) = record.codes
-            && pairs.len() >= 2 * ROW_LABELS
-            && let Some(row) = self.rows.get(record.at, self.n_labels)
-        {
-            for (score, weight) in scores.iter_mut().zip(row) {
-                *score += times * weight;
-            }
-            return;
+    /// Calls `each` with every record of a table.
+    pub fn each_record(&self, table: &Table, mut each: impl FnMut(Record<'_>)) {
+        let first = table.first_bucket as usize;
+        let (mut at, end) = (self.start(first), self.start(first + table.n_buckets as usize));
+        while let Some((_, codes, next)) = self.record(at, end) {
+            each(Record { start: at, codes });
+            at = next;
         }
-        self.each_weight(record, |label, weight| {
-            if let Some(score) = scores.get_mut(label) {
-                *score += times * weight;
-            }
-        });
     }
 
     /// Adds up a document vector: `scores` by label, minus infinity where the table never saw the label.
@@ -591,7 +539,7 @@ impl Weights {
             let weight = weight as f32 * unit;
             all += weight;
             if let Some(record) = record {
-                self.add(record, weight, scores);
+                self.each_weight(record, |label, w| scores[label] += weight * w);
                 known += weight;
             }
         });

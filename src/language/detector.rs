@@ -2,6 +2,7 @@
 //! the script alone tells.
 
 use super::prior::{log_prior, log_prior_among_relatives, relatives};
+use super::rows::Rows;
 use super::whatlang::{Opinion, Peer, may_be_said_latin, opinion, peer};
 use super::{Language, LanguageCandidate, LanguageResult, LanguageVerdict, RankLanguages};
 use crate::bayes::softmax;
@@ -10,6 +11,7 @@ use crate::class::is_whitespace;
 use crate::features::{FeatureSpec, Scratch, with_scratch};
 use crate::script::{Script, counts, group_of};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// The table of all labels, and that of the labels with close relatives.
 pub const POOLED: &str = "*";
@@ -139,6 +141,7 @@ impl LabelFacts {
 pub struct Detector {
     labels: Vec<(Language, Script)>,
     facts: Vec<LabelFacts>,
+    rows: Arc<Rows>,
     weights: Weights,
     spec: FeatureSpec,
     /// `(n-grams, temperature)`, ascending: more text repeats itself more, so its scores say less each.
@@ -160,7 +163,8 @@ impl Detector {
         spec: FeatureSpec,
         temperatures: Vec<(f32, f32)>,
     ) -> Self {
-        Self { facts: LabelFacts::of(&labels), labels, weights, spec, temperatures }
+        let rows = Arc::new(Rows::new(&labels, &weights));
+        Self { facts: LabelFacts::of(&labels), rows, labels, weights, spec, temperatures }
     }
 
     pub fn labels(&self) -> &[(Language, Script)] {
@@ -177,29 +181,43 @@ impl Detector {
 
     /// Scores by label, how many n-grams they rest on and the share of n-grams known.
     pub fn scores(&self, text: &str, scratch: &mut Scratch, scores: &mut Vec<f32>) -> (f32, f64) {
-        self.scores_of(POOLED, text, scratch, scores)
+        self.scores_of(POOLED, text, None, scratch, scores)
     }
 
-    fn scores_of(&self, table: &str, text: &str, scratch: &mut Scratch, scores: &mut Vec<f32>) -> (f32, f64) {
+    /// [`Self::scores`] of a table; right for the labels of the script's group alone when one is given.
+    fn scores_of(
+        &self,
+        table: &str,
+        text: &str,
+        group: Option<u8>,
+        scratch: &mut Scratch,
+        scores: &mut Vec<f32>,
+    ) -> (f32, f64) {
         scores.clear();
         scores.resize(self.labels.len(), 0.0);
         let table = self.weights.table(table).and_then(|at| self.weights.tables().get(at));
         let Some(table) = table else { return (0.0, 0.0) };
+        let within = group.map_or(0..self.rows.width(), |group| self.rows.of_group(group));
+        let mut sums = std::mem::take(&mut scratch.scores);
+        sums.clear();
+        sums.resize(self.rows.width(), 0.0);
         let (mut known, mut all) = (0_u32, 0_u32);
         self.weights.look_up_all(table, scratch.list(text, &self.spec), |(_, count), record| {
             all += count;
             if let Some(record) = record {
                 known += count;
-                self.weights.add(record, count as f32, scores);
+                self.rows.add(&self.weights, record, count as f32, within.clone(), &mut sums);
             }
         });
-        for ((score, bias), offset) in scores.iter_mut().zip(&table.bias).zip(&table.offsets) {
-            *score = if *bias == f32::MIN || *bias == f32::NEG_INFINITY {
+        for (label, score) in scores.iter_mut().enumerate() {
+            let (bias, offset) = (table.bias[label], table.offsets[label]);
+            *score = if bias == f32::MIN || bias == f32::NEG_INFINITY {
                 f32::NEG_INFINITY
             } else {
-                *score + bias * known as f32 + offset
+                sums[self.rows.column(label)] + bias * known as f32 + offset
             };
         }
+        scratch.scores = sums;
         (known as f32, if all == 0 { 0.0 } else { f64::from(known) / f64::from(all) })
     }
 
@@ -208,11 +226,22 @@ impl Detector {
     pub fn judge(&self, text: &str, scratch: &mut Scratch, scores: &mut Vec<f32>) -> Judged {
         let counted = counts(text);
         let (script, letters) = (counted.dominant(), counted.letters());
+        let group = group_of(script.id());
         let certain = f64::from(counted.of(script)) >= DOMINANT * f64::from(letters)
             || matches!(script, Script::JAPANESE | Script::KOREAN);
-        let (units, familiar) = self.scores(text, scratch, scores);
-        let fit = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max) / units.max(1.0));
-        let group = group_of(script.id());
+        let one_alphabet = matches!(script, Script::LATIN | Script::CYRILLIC)
+            && f64::from(counted.of(script)) >= ONE_SCRIPT * f64::from(letters);
+        let mut judged = Judged { script, letters, units: 0.0, familiar: 0.0, fit: 0.0, one_alphabet };
+        // A text that fits no label of its script may fit one of another: only then are all asked.
+        for group in [certain.then_some(group), None] {
+            (judged.units, judged.familiar) = self.scores_of(POOLED, text, group, scratch, scores);
+            let of_group = |(_, label): &(&f32, &LabelFacts)| group.is_none_or(|group| label.group == group);
+            let asked = scores.iter().zip(&self.facts).filter(of_group).map(|(score, _)| *score);
+            judged.fit = f64::from(asked.fold(f32::NEG_INFINITY, f32::max) / judged.units.max(1.0));
+            if group.is_none() || !judged.is_strange() {
+                break;
+            }
+        }
         for (score, label) in scores.iter_mut().zip(&self.facts) {
             *score += label.log_prior;
             if certain && label.group != group {
@@ -220,9 +249,7 @@ impl Detector {
             }
         }
         self.tell_relatives_apart(text, scratch, scores);
-        let one_alphabet = matches!(script, Script::LATIN | Script::CYRILLIC)
-            && f64::from(counted.of(script)) >= ONE_SCRIPT * f64::from(letters);
-        Judged { script, letters, units, familiar, fit, one_alphabet }
+        judged
     }
 
     /// Divides what a group of close relatives has together by the table trained on them alone.
@@ -235,7 +262,7 @@ impl Detector {
             return;
         }
         let mut among = Vec::new();
-        let (units, _) = self.scores_of(RELATIVES, text, scratch, &mut among);
+        let (units, _) = self.scores_of(RELATIVES, text, Some(of_best.group), scratch, &mut among);
         if units == 0.0 {
             return;
         }
