@@ -7,6 +7,7 @@
 mod marks;
 
 use crate::class::{Class, lower};
+use crate::language::Found;
 use crate::text::normalize;
 use std::cell::RefCell;
 
@@ -101,6 +102,8 @@ pub struct Scratch {
     pub terms: Vec<f64>,
     /// Scores while they are added up.
     pub scores: Vec<f32>,
+    /// N-grams a detector found before, by table.
+    pub found: [Found; 2],
     /// The document vector: (feature hash, weight in units of 1 / [`WEIGHT_SCALE`]).
     pub vector: Vec<(u64, u32)>,
 }

@@ -7,6 +7,8 @@ pub mod spans;
 mod table;
 pub mod whatlang;
 
+pub use rows::Found;
+
 use crate::script::Script;
 use std::ops::Range;
 

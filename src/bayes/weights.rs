@@ -23,6 +23,7 @@ use super::calibration::Scaling;
 use super::scaled_softmax;
 use bytes::Bytes;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Records a bucket holds on average.
 const RECORDS_PER_BUCKET: usize = 6;
@@ -174,6 +175,8 @@ pub struct Weights {
     records: Bytes,
     /// One more than there are buckets.
     buckets: Arc<[Bucket]>,
+    /// No other weights of the process have it, but for copies of these.
+    id: u64,
     /// `2^32 / wide levels`, rounded up: a product and a shift divide a code of 16 bits by the levels exactly.
     wide_reciprocal: u64,
 }
@@ -324,8 +327,9 @@ impl Weights {
             return shape(format!("tables use {next} of {n_buckets} buckets"));
         }
         let wide_reciprocal = (1 << 32) / wide.len() as u64 + 1;
-        let buckets = Arc::default();
-        let mut weights = Self { n_labels, codebooks, tables, starts, records, buckets, wide_reciprocal };
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        let (buckets, id) = (Arc::default(), IDS.fetch_add(1, Ordering::Relaxed));
+        let mut weights = Self { n_labels, codebooks, tables, starts, records, buckets, id, wide_reciprocal };
         let mut buckets = Vec::with_capacity(n_buckets + 1);
         let mut from = 0_usize;
         if weights.start(0) != 0 || weights.start(n_buckets) != weights.records.len() {
@@ -515,6 +519,24 @@ impl Weights {
     #[inline]
     pub fn each_weight(&self, record: Record<'_>, mut each: impl FnMut(usize, f32)) {
         self.each_code(record.codes, |label, weight| each(label, weight.copied().unwrap_or(0.0)));
+    }
+
+    /// Tells these weights from others whose records begin at the same places.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The record that begins at `start`.
+    #[inline]
+    pub fn record_at(&self, start: usize) -> Option<Record<'_>> {
+        let (_, codes, _) = self.record(start, self.records.len())?;
+        Some(Record { start, codes })
+    }
+
+    /// Asks for the memory of a record before it is needed.
+    #[inline]
+    pub fn touch(&self, start: usize) -> u8 {
+        self.records.get(start).copied().unwrap_or(0)
     }
 
     /// Calls `each` with every record of a table.

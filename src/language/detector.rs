@@ -201,14 +201,12 @@ impl Detector {
         let mut sums = std::mem::take(&mut scratch.scores);
         sums.clear();
         sums.resize(self.rows.width(), 0.0);
-        let (mut known, mut all) = (0_u32, 0_u32);
-        self.weights.look_up_all(table, scratch.list(text, &self.spec), |(_, count), record| {
-            all += count;
-            if let Some(record) = record {
-                known += count;
-                self.rows.add(&self.weights, record, count as f32, within.clone(), &mut sums);
-            }
-        });
+        let mut found = std::mem::take(&mut scratch.found);
+        let ngrams = scratch.list(text, &self.spec);
+        let all: u32 = ngrams.iter().map(|(_, count)| count).sum();
+        let of_table = &mut found[usize::from(table.name != POOLED)];
+        let known = self.rows.add_all(&self.weights, table, ngrams, &within, of_table, &mut sums);
+        scratch.found = found;
         for (label, score) in scores.iter_mut().enumerate() {
             let (bias, offset) = (table.bias[label], table.offsets[label]);
             *score = if bias == f32::MIN || bias == f32::NEG_INFINITY {

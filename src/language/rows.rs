@@ -4,12 +4,16 @@
 //! only that script's part of the row is needed.
 
 use super::Language;
-use crate::bayes::weights::{Record, Weights};
+use crate::bayes::weights::{Table, Weights};
 use crate::script::{Script, group_of};
 use std::ops::Range;
 
 /// Records of at least as many labels have a row.
 const ROW_LABELS: usize = 48;
+/// N-grams looked up at once.
+const AHEAD: usize = 32;
+/// N-grams remembered, a power of two.
+const FOUND: usize = 1 << 13;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
@@ -79,44 +83,132 @@ impl Rows {
         self.groups.get(usize::from(group)).cloned().unwrap_or_default()
     }
 
-    fn get(&self, start: usize) -> Option<&[f32]> {
+    /// The row of the record that begins at `start`, when it has one.
+    fn row(&self, start: usize) -> Option<u32> {
         let mask = self.index.len().checked_sub(1)?;
         let mut at = slot(start) & mask;
         loop {
             match self.index[at] {
                 (0, _) => return None,
-                (held, row) if held == start as u32 + 1 => {
-                    let first = row as usize * self.width();
-                    return self.weights.get(first..first + self.width());
-                }
+                (held, row) if held == start as u32 + 1 => return Some(row),
                 _ => at = (at + 1) & mask,
             }
         }
     }
 
-    /// Adds `times` the weights of a record to the scores by column. Those outside `within` may be left out.
-    #[inline]
-    pub(super) fn add(
+    fn get(&self, row: u32, within: &Range<usize>) -> &[f32] {
+        let first = row as usize * self.width();
+        self.weights.get(first + within.start..first + within.end).unwrap_or_default()
+    }
+
+    /// Adds a table's weights of n-grams `(hash, count)` to the scores by column, in order; says how many it
+    /// knows. Scores outside `within` may miss some.
+    pub(super) fn add_all(
         &self,
         weights: &Weights,
-        record: Record<'_>,
-        times: f32,
-        within: Range<usize>,
+        table: &Table,
+        ngrams: &[(u64, u32)],
+        within: &Range<usize>,
+        found: &mut Found,
         scores: &mut [f32],
-    ) {
-        if record.n_labels() >= ROW_LABELS
-            && let Some(row) = self.get(record.start())
-            && let (Some(scores), Some(row)) = (scores.get_mut(within.clone()), row.get(within))
-        {
-            for (score, weight) in scores.iter_mut().zip(row) {
-                *score += times * weight;
+    ) -> u32 {
+        found.begin(weights.id(), table.first_bucket);
+        let mut known = 0;
+        for ngrams in ngrams.chunks(AHEAD) {
+            let mut places = [Place::NOWHERE; AHEAD];
+            let mut missing = [(0, 0); AHEAD];
+            let mut n_missing = 0;
+            for (i, (place, (hash, _))) in places.iter_mut().zip(ngrams).enumerate() {
+                match found.get(*hash) {
+                    Some(known) => *place = known,
+                    None => {
+                        missing[n_missing] = (*hash, i as u32);
+                        n_missing += 1;
+                    }
+                }
             }
-            return;
+            weights.look_up_all(table, &missing[..n_missing], |(hash, i), record| {
+                let place = record.map_or(Place::NOWHERE, |record| Place {
+                    start: record.start() as u32,
+                    row: self.row(record.start()).unwrap_or(u32::MAX),
+                });
+                found.keep(hash, place);
+                places[i as usize] = place;
+            });
+            // nothing but loads: the beginnings are on their way before the first is added
+            let touched = places.iter().fold(0, |all, place| {
+                all ^ match place.row {
+                    u32::MAX => u32::from(weights.touch(place.start as usize)),
+                    row => self.get(row, within).first().map_or(0, |weight| weight.to_bits()),
+                }
+            });
+            std::hint::black_box(touched);
+            for (place, &(_, count)) in places.iter().zip(ngrams) {
+                if place.start == u32::MAX {
+                    continue;
+                }
+                known += count;
+                let times = count as f32;
+                if place.row != u32::MAX {
+                    let row = self.get(place.row, within);
+                    let scores = scores.get_mut(within.clone()).unwrap_or_default();
+                    for (score, weight) in scores.iter_mut().zip(row) {
+                        *score += times * weight;
+                    }
+                } else if let Some(record) = weights.record_at(place.start as usize) {
+                    weights.each_weight(record, |label, weight| {
+                        if let Some(score) = scores.get_mut(self.column(label)) {
+                            *score += times * weight;
+                        }
+                    });
+                }
+            }
         }
-        weights.each_weight(record, |label, weight| {
-            if let Some(score) = scores.get_mut(self.column(label)) {
-                *score += times * weight;
-            }
-        });
+        known
+    }
+}
+
+/// Where the weights of an n-gram are.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Start of its record; the highest number when the table does not know it.
+    start: u32,
+    /// The highest number without one.
+    row: u32,
+}
+
+impl Place {
+    const NOWHERE: Self = Self { start: u32::MAX, row: u32::MAX };
+}
+
+/// N-grams found before, by hash: most n-grams of a text are those of the texts before it.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The weights and the table's first bucket.
+    of: (u64, u32),
+    /// One place per hash: a later n-gram takes that of an earlier one.
+    places: Vec<(u64, Place)>,
+}
+
+impl Found {
+    fn begin(&mut self, weights: u64, table: u32) {
+        if self.of != (weights, table) {
+            self.of = (weights, table);
+            self.places.clear();
+            // no hash of an n-gram is 0
+            self.places.resize(FOUND, (0, Place::NOWHERE));
+        }
+    }
+
+    #[inline]
+    fn get(&self, hash: u64) -> Option<Place> {
+        self.places.get(hash as usize % FOUND).filter(|held| held.0 == hash).map(|held| held.1)
+    }
+
+    #[inline]
+    fn keep(&mut self, hash: u64, place: Place) {
+        if let Some(held) = self.places.get_mut(hash as usize % FOUND) {
+            *held = (hash, place);
+        }
     }
 }
