@@ -1,3 +1,5 @@
+#[path = "build/char_table.rs"]
+mod char_table;
 #[path = "build/proto.rs"]
 mod proto;
 #[path = "build/script_table.rs"]
@@ -6,5 +8,6 @@ mod script_table;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     proto::generate()?;
     script_table::generate()?;
+    char_table::generate()?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The pipeline, composed in one place.
 
 use crate::bayes::ranking;
-use crate::features::Scratch;
+use crate::features::{Scratch, with_scratch};
 use crate::language::detector::Prior;
 use crate::language::{Language, LanguageResult, LanguageSpan, LanguageVerdict, spans};
 use crate::model::Model;
@@ -281,10 +281,11 @@ pub fn classify(model: &Model, article: &Article<'_>, options: &Options) -> Clas
     if options.clean_text {
         classification.clean_text = Some(prepared.text.clean(TextUse::Topic).into_string());
     }
-    let mut scratch = Scratch::default();
     if !options.language_only {
-        topics(model, &prepared, options, &mut scratch, &mut classification);
-        spam(model, &prepared, options, &mut scratch, &mut classification);
+        with_scratch(|scratch| {
+            topics(model, &prepared, options, scratch, &mut classification);
+            spam(model, &prepared, options, scratch, &mut classification);
+        });
     }
     if matches!(classification.language.verdict, LanguageVerdict::Known(_))
         && several_languages(article.text, &classification.language_spans)

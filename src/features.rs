@@ -6,8 +6,10 @@
 
 mod marks;
 
+use crate::class::{Class, lower};
+use crate::language::Found;
 use crate::text::normalize;
-use unicode_normalization::char::is_combining_mark;
+use std::cell::RefCell;
 
 /// Changes whenever the same text would give other features: a model trained with another pipeline
 /// is refused.
@@ -90,14 +92,148 @@ fn mix(a: u64, b: u64) -> u64 {
 /// Buffers to reuse from document to document.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// Folded characters with boundaries collapsed to one space, a space at each end.
-    folded: Vec<u32>,
-    /// Byte offset in the text of each folded character.
-    offsets: Vec<u32>,
-    slots: Vec<(u64, u32)>,
-    used: Vec<u32>,
+    folded: Folded,
+    numbers: Numbers,
+    /// Features as they come, with repeats.
+    list: Vec<(u64, u32)>,
+    /// The vector of the text at hand by number: (number, weight).
+    pub by_number: Vec<(u32, u32)>,
+    /// What a caller looked up of a feature, by number.
+    pub terms: Vec<f64>,
+    /// Scores while they are added up.
+    pub scores: Vec<f32>,
+    /// N-grams a detector found before, by table.
+    pub found: [Found; 2],
     /// The document vector: (feature hash, weight in units of 1 / [`WEIGHT_SCALE`]).
     pub vector: Vec<(u64, u32)>,
+}
+
+/// A text folded.
+#[derive(Debug, Default)]
+struct Folded {
+    /// Folded characters with boundaries collapsed to one space, a space at each end.
+    chars: Vec<u32>,
+    /// Byte offset in the text of each folded character.
+    offsets: Vec<u32>,
+}
+
+/// Features under small numbers, in order of appearance, so that texts with features in common look each up once.
+#[derive(Debug, Default)]
+struct Numbers {
+    /// By number: hash, and count in the text at hand.
+    features: Vec<(u64, u32)>,
+    /// Where a feature's number is found: open addressing, a power of two of slots.
+    slots: Vec<Slot>,
+    /// Slots of an earlier generation are free.
+    generation: u32,
+    /// Numbers of the features of the text at hand, in order of appearance.
+    used: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    hash: u64,
+    number: u32,
+    generation: u32,
+}
+
+/// Slots of a fresh table; it doubles when half full.
+const SLOTS: usize = 1 << 13;
+
+impl Numbers {
+    fn forget(&mut self) {
+        self.features.clear();
+        self.generation = self.generation.wrapping_add(1);
+        if self.generation == 0 || self.slots.is_empty() {
+            self.generation = 1;
+            self.slots.clear();
+            self.slots.resize(SLOTS, Slot::default());
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, hash: u64, count: u32) {
+        let mask = self.slots.len() - 1;
+        let mut slot = hash as usize & mask;
+        loop {
+            let held = &mut self.slots[slot];
+            if held.generation != self.generation {
+                *held = Slot { hash, number: self.features.len() as u32, generation: self.generation };
+                self.used.push(held.number);
+                self.features.push((hash, count));
+                if self.features.len() * 2 > self.slots.len() {
+                    self.grow();
+                }
+                return;
+            }
+            if held.hash == hash {
+                let total = &mut self.features[held.number as usize].1;
+                if *total == 0 {
+                    self.used.push(held.number);
+                }
+                *total = total.saturating_add(count);
+                return;
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    fn grow(&mut self) {
+        let n_slots = self.slots.len() * 2;
+        self.slots.clear();
+        self.slots.resize(n_slots, Slot::default());
+        self.generation = 1;
+        for (number, &(hash, _)) in self.features.iter().enumerate() {
+            let mut slot = hash as usize & (n_slots - 1);
+            while self.slots[slot].generation != 0 {
+                slot = (slot + 1) & (n_slots - 1);
+            }
+            self.slots[slot] = Slot { hash, number: number as u32, generation: 1 };
+        }
+    }
+
+    /// Turns the counts of the text at hand into weights.
+    fn weigh(&mut self, weighting: Weighting, vector: &mut Vec<(u32, u32)>) {
+        vector.clear();
+        let Self { features, used, .. } = self;
+        let counts = used.iter().map(|&number| (number, features[number as usize].1));
+        match weighting {
+            Weighting::Counts { cap } => {
+                vector
+                    .extend(counts.map(|(number, count)| (number, count.min(u32::from(cap)) * WEIGHT_SCALE)));
+            }
+            Weighting::LogNormalized { norm } => {
+                let log = |count: u32| LN_1P[(count as usize).min(LN_1P.len() - 1)];
+                let squares: u64 = counts.clone().map(|(_, count)| u64::from(log(count)).pow(2)).sum();
+                let length = squares.isqrt().max(1);
+                let weight =
+                    |count| u64::from(log(count)) * u64::from(norm) * u64::from(WEIGHT_SCALE) / length;
+                vector.extend(counts.map(|(number, count)| (number, weight(count) as u32)));
+            }
+        }
+        for number in used.drain(..) {
+            features[number as usize].1 = 0;
+        }
+    }
+}
+/// A thread keeps buffers for as many features at most, which few articles have.
+const KEPT_FEATURES: usize = 1 << 16;
+
+thread_local! {
+    /// Buffers that wait for their next text: a fresh table of features costs more than filling it.
+    static POOL: RefCell<Vec<Scratch>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends the thread's buffers; others to whoever asks meanwhile.
+pub fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    let pooled = POOL.try_with(|pool| pool.try_borrow_mut().ok()?.pop());
+    let mut scratch = pooled.ok().flatten().unwrap_or_default();
+    let result = work(&mut scratch);
+    if scratch.numbers.features.capacity() <= KEPT_FEATURES && scratch.list.capacity() <= KEPT_FEATURES {
+        // at the end of the thread there is no pool: the buffers go
+        let _ = POOL.try_with(|pool| pool.try_borrow_mut().map(|mut pool| pool.push(scratch)));
+    }
+    result
 }
 
 /// Where a feature stands in the text, as byte offsets.
@@ -107,10 +243,6 @@ pub struct Place {
     pub end: u32,
 }
 
-fn is_word_char(c: char) -> bool {
-    c.is_alphanumeric() || (!c.is_ascii() && is_combining_mark(c))
-}
-
 /// Scripts written without spaces: a run of them is no word.
 fn is_unspaced(c: u32) -> bool {
     matches!(c,
@@ -118,16 +250,16 @@ fn is_unspaced(c: u32) -> bool {
         | 0x3040..=0x30FF | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF)
 }
 
-impl Scratch {
+impl Folded {
     /// Folds at most `limit` characters of `text`; returns how many bytes were looked at.
     fn fold(&mut self, text: &str, limit: usize) -> usize {
-        self.folded.clear();
+        self.chars.clear();
         self.offsets.clear();
-        self.folded.push(BOUNDARY);
+        self.chars.push(BOUNDARY);
         self.offsets.push(0);
         let mut looked_at = text.len();
         for (at, c) in text.char_indices() {
-            if self.folded.len() > limit {
+            if self.chars.len() > limit {
                 looked_at = at;
                 break;
             }
@@ -141,21 +273,21 @@ impl Scratch {
                 }
             } else if c == '\u{200c}' || c == '\u{200d}' || c == '\u{ad}' {
                 continue;
-            } else if c.is_numeric() {
-                u32::from(b'0')
-            } else if is_word_char(c) {
-                c.to_lowercase().next().map_or(BOUNDARY, u32::from)
             } else {
-                BOUNDARY
+                match Class::of(c) {
+                    class if class.is_numeric() => u32::from(b'0'),
+                    class if class.is_word() => u32::from(lower(c)),
+                    _ => BOUNDARY,
+                }
             };
-            if folded == BOUNDARY && self.folded.last() == Some(&BOUNDARY) {
+            if folded == BOUNDARY && self.chars.last() == Some(&BOUNDARY) {
                 continue;
             }
-            self.folded.push(folded);
+            self.chars.push(folded);
             self.offsets.push(at as u32);
         }
-        if self.folded.last() != Some(&BOUNDARY) {
-            self.folded.push(BOUNDARY);
+        if self.chars.last() != Some(&BOUNDARY) {
+            self.chars.push(BOUNDARY);
             self.offsets.push(looked_at as u32);
         }
         self.offsets.push(looked_at as u32);
@@ -164,7 +296,7 @@ impl Scratch {
 
     /// Calls `emit(hash, count, place)` for every feature of `text`, repeats included; returns how many
     /// bytes were looked at.
-    pub fn emit(&mut self, text: &str, spec: &FeatureSpec, mut emit: impl FnMut(u64, u32, Place)) -> usize {
+    fn emit(&mut self, text: &str, spec: &FeatureSpec, mut emit: impl FnMut(u64, u32, Place)) -> usize {
         let limit = spec.ngram_chars.max(spec.word_chars) as usize;
         let looked_at = self.fold(text, limit);
         self.emit_ngrams(spec, &mut emit);
@@ -182,11 +314,11 @@ impl Scratch {
 
     #[inline]
     fn emit_ngrams(&self, spec: &FeatureSpec, emit: &mut impl FnMut(u64, u32, Place)) {
-        let end = self.folded.len().min(spec.ngram_chars as usize + 1);
+        let end = self.chars.len().min(spec.ngram_chars as usize + 1);
         let longest = usize::from(spec.ngram_max);
         for start in 0..end {
             let mut hash = NGRAM_SEED;
-            for (n, &c) in self.folded[start..].iter().take(longest).enumerate() {
+            for (n, &c) in self.chars[start..].iter().take(longest).enumerate() {
                 hash = mix(hash, u64::from(c));
                 if c == BOUNDARY && n == 0 {
                     continue;
@@ -201,14 +333,14 @@ impl Scratch {
 
     /// Calls `each(hash, shorter)` for every character n-gram of two or more: `shorter` holds the n-gram
     /// without its last and without its first character, 0 where that is a boundary alone.
-    pub fn each_parent(&mut self, text: &str, spec: &FeatureSpec, mut each: impl FnMut(u64, [u64; 2])) {
+    fn each_parent(&mut self, text: &str, spec: &FeatureSpec, mut each: impl FnMut(u64, [u64; 2])) {
         self.fold(text, spec.ngram_chars as usize);
-        let end = self.folded.len().min(spec.ngram_chars as usize + 1);
+        let end = self.chars.len().min(spec.ngram_chars as usize + 1);
         let longest = usize::from(spec.ngram_max);
         for start in 0..end {
             let (mut hash, mut without_first) = (NGRAM_SEED, NGRAM_SEED);
-            for (n, &c) in self.folded[start..].iter().take(longest).enumerate() {
-                let prefix = if n == 1 && self.folded[start] == BOUNDARY { 0 } else { hash };
+            for (n, &c) in self.chars[start..].iter().take(longest).enumerate() {
+                let prefix = if n == 1 && self.chars[start] == BOUNDARY { 0 } else { hash };
                 hash = mix(hash, u64::from(c));
                 if n == 0 {
                     continue;
@@ -225,13 +357,13 @@ impl Scratch {
 
     #[inline]
     fn emit_words(&self, spec: &FeatureSpec, emit: &mut impl FnMut(u64, u32, Place)) {
-        let end = self.folded.len().min(spec.word_chars as usize + 1);
+        let end = self.chars.len().min(spec.word_chars as usize + 1);
         let count = u32::from(spec.word_weight);
         let mut hash = WORD_SEED;
         let (mut length, mut start, mut spaced) = (0_usize, 0_u32, true);
         let mut previous: Option<(u64, u32)> = None;
         for at in 1..end {
-            let c = self.folded[at];
+            let c = self.chars[at];
             if c != BOUNDARY {
                 if length == 0 {
                     start = self.offsets[at];
@@ -252,47 +384,61 @@ impl Scratch {
             (hash, length, spaced) = (WORD_SEED, 0, true);
         }
     }
+}
+
+impl Scratch {
+    /// Calls `emit(hash, count, place)` for every feature of `text`, repeats included; returns how many
+    /// bytes were looked at.
+    pub fn emit(&mut self, text: &str, spec: &FeatureSpec, emit: impl FnMut(u64, u32, Place)) -> usize {
+        self.folded.emit(text, spec, emit)
+    }
+
+    /// The features of `text` as a vector's keys, `(hash, count)`, in order and repeats included.
+    pub fn list(&mut self, text: &str, spec: &FeatureSpec) -> &[(u64, u32)] {
+        let list = &mut self.list;
+        list.clear();
+        self.folded.emit(text, spec, |hash, count, _| list.push((hash | 1 << 63, count)));
+        &self.list
+    }
+
+    /// Calls `each(hash, shorter)` for every character n-gram of two or more: `shorter` holds the n-gram
+    /// without its last and without its first character, 0 where that is a boundary alone.
+    pub fn each_parent(&mut self, text: &str, spec: &FeatureSpec, each: impl FnMut(u64, [u64; 2])) {
+        self.folded.each_parent(text, spec, each);
+    }
 
     /// Fills [`Scratch::vector`] with the document vector of `text`; returns how many bytes were looked at.
     pub fn vectorize(&mut self, text: &str, spec: &FeatureSpec) -> usize {
-        let mut slots = std::mem::take(&mut self.slots);
-        let mut used = std::mem::take(&mut self.used);
-        for &slot in &used {
-            slots[slot as usize] = (0, 0);
-        }
-        used.clear();
-        if slots.is_empty() {
-            slots.resize(1 << 12, (0, 0));
-        }
-        let looked_at = self.emit(text, spec, |hash, count, _| {
-            if used.len() * 2 > slots.len() {
-                grow(&mut slots, &mut used);
-            }
-            add(&mut slots, &mut used, hash | 1 << 63, count);
-        });
-        self.vector.clear();
-        match spec.weighting {
-            Weighting::Counts { cap } => {
-                for &slot in &used {
-                    let (hash, count) = slots[slot as usize];
-                    self.vector.push((hash, count.min(u32::from(cap)) * WEIGHT_SCALE));
-                }
-            }
-            Weighting::LogNormalized { norm } => {
-                let log = |count: u32| LN_1P[(count as usize).min(LN_1P.len() - 1)];
-                let squares: u64 =
-                    used.iter().map(|&slot| u64::from(log(slots[slot as usize].1)).pow(2)).sum();
-                let length = squares.isqrt().max(1);
-                for &slot in &used {
-                    let (hash, count) = slots[slot as usize];
-                    let weight = u64::from(log(count)) * u64::from(norm) * u64::from(WEIGHT_SCALE) / length;
-                    self.vector.push((hash, weight as u32));
-                }
-            }
-        }
-        self.slots = slots;
-        self.used = used;
+        self.forget();
+        let looked_at = self.vectorize_next(text, spec);
+        self.name_features();
         looked_at
+    }
+
+    /// Forgets the numbers of features.
+    pub fn forget(&mut self) {
+        self.numbers.forget();
+    }
+
+    /// Features met since [`Scratch::forget`], by number: `(hash, 0)`.
+    pub fn numbered(&self) -> &[(u64, u32)] {
+        &self.numbers.features
+    }
+
+    /// Fills [`Scratch::by_number`] with the document vector of `text`, its features numbered on from those of
+    /// the texts before it; returns how many bytes were looked at.
+    pub fn vectorize_next(&mut self, text: &str, spec: &FeatureSpec) -> usize {
+        let numbers = &mut self.numbers;
+        let looked_at = self.folded.emit(text, spec, |hash, count, _| numbers.count(hash | 1 << 63, count));
+        numbers.weigh(spec.weighting, &mut self.by_number);
+        looked_at
+    }
+
+    /// Fills [`Scratch::vector`] from [`Scratch::by_number`].
+    pub fn name_features(&mut self) {
+        let named = |&(number, weight): &(u32, u32)| (self.numbers.features[number as usize].0, weight);
+        self.vector.clear();
+        self.vector.extend(self.by_number.iter().map(named));
     }
 }
 
@@ -316,43 +462,17 @@ pub fn fingerprint(spec: Option<&FeatureSpec>) -> u64 {
     xxhash_rust::xxh3::xxh3_64(&bytes)
 }
 
-fn add(slots: &mut [(u64, u32)], used: &mut Vec<u32>, key: u64, count: u32) {
-    let mask = slots.len() - 1;
-    let mut slot = key as usize & mask;
-    loop {
-        let (held, total) = slots[slot];
-        if held == key {
-            slots[slot].1 = total.saturating_add(count);
-            return;
-        }
-        if held == 0 {
-            slots[slot] = (key, count);
-            used.push(slot as u32);
-            return;
-        }
-        slot = (slot + 1) & mask;
-    }
-}
-
-fn grow(slots: &mut Vec<(u64, u32)>, used: &mut Vec<u32>) {
-    let old = std::mem::take(slots);
-    slots.resize(old.len() * 2, (0, 0));
-    let held: Vec<(u64, u32)> = used.drain(..).map(|slot| old[slot as usize]).collect();
-    for (key, count) in held {
-        add(slots, used, key, count);
-    }
-}
-
 /// What the folded characters do not show: links, capitals, digits, exclamation, each in coarse steps.
 fn emit_shape(text: &str, emit: &mut impl FnMut(u64, u32, Place)) {
     let (mut upper, mut letters, mut digits, mut marks, mut money, mut emoji, mut all) =
         (0_u32, 0_u32, 0_u32, 0_u32, 0_u32, 0_u32, 0_u32);
     for c in text.chars() {
         all += 1;
-        if c.is_alphabetic() {
+        let class = Class::of(c);
+        if class.is_alphabetic() {
             letters += 1;
-            upper += u32::from(c.is_uppercase());
-        } else if c.is_numeric() {
+            upper += u32::from(class.is_uppercase());
+        } else if class.is_numeric() {
             digits += 1;
         } else if matches!(c, '!' | '?' | '！' | '？') {
             marks += 1;

@@ -2,9 +2,12 @@
 
 pub mod detector;
 pub mod prior;
+mod rows;
 pub mod spans;
 mod table;
 pub mod whatlang;
+
+pub use rows::Found;
 
 use crate::script::Script;
 use std::ops::Range;

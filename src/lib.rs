@@ -10,6 +10,7 @@
 //! and one names linfa (`bayes/fit.rs`).
 
 pub mod bayes;
+mod class;
 pub mod classify;
 pub mod cli;
 pub mod config;

@@ -1,5 +1,6 @@
 //! What is classified.
 
+use crate::class::{Class, is_alphanumeric, is_whitespace};
 use crate::language::Language;
 use crate::script::is_format;
 use std::borrow::Cow;
@@ -147,7 +148,7 @@ pub fn normalize<'a>(text: &'a str, skip: &[Range<usize>]) -> CleanText<'a> {
             writer.drop(at, end, false);
             at = end;
             starter = at;
-        } else if is_settled(c) || is_nfkc_quick(std::iter::once(c)) == IsNormalized::Yes && !combines(c) {
+        } else if is_settled(c) || Class::of(c).is_stable() {
             starter = at;
             at = end;
         } else {
@@ -207,7 +208,7 @@ pub(crate) fn lower(c: char) -> Option<char> {
 /// Whether a character may change with the one before it.
 #[inline]
 fn combines(c: char) -> bool {
-    unicode_normalization::char::is_combining_mark(c)
+    Class::of(c).is_mark()
 }
 
 fn is_jamo(c: char) -> bool {
@@ -291,7 +292,7 @@ impl<'a> Writer<'a> {
     fn drop(&mut self, from: usize, to: usize, apart: bool) {
         self.copy(from);
         self.changed = true;
-        let letter = |c: char| c.is_alphanumeric();
+        let letter = is_alphanumeric;
         let inside = apart && self.text[from..to].contains(letter);
         if inside && self.out.ends_with(letter) && self.text[to..].starts_with(letter) {
             self.push_segment(from, false);
@@ -328,7 +329,7 @@ pub fn sentences(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
         let mut ended = false;
         for (i, c) in text[start..].char_indices() {
             let here = start + i;
-            if c == '\n' || (ended && c.is_whitespace()) {
+            if c == '\n' || (ended && is_whitespace(c)) {
                 at = here;
                 return Some(start..start + text[start..here].trim_end().len());
             }

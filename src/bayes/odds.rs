@@ -7,7 +7,7 @@
 //! `ln (N_ham + μ) / (N_spam + μ)` on top, so that two look-ups say what a full table would.
 //! Weights are stored under the label they speak for; the second bias is that constant.
 
-use super::weights::{Table, Weights};
+use super::weights::{Record, Table, Weights};
 use crate::features::WEIGHT_SCALE;
 
 /// Labels of a two-label task, in this order.
@@ -64,29 +64,69 @@ pub struct Odds {
     pub pieces: [f32; 3],
 }
 
+/// Log-odds of spam that a record speaks for.
+fn signed(weights: &Weights, record: Record<'_>) -> f64 {
+    let mut sum = 0.0_f64;
+    weights.each_weight(record, |label, weight| {
+        sum += if label == SPAM { f64::from(weight) } else { -f64::from(weight) };
+    });
+    sum
+}
+
+/// What a feature of the pooled table is worth more in a language's.
+fn constant(own: &Table) -> f64 {
+    own.bias.get(SPAM).filter(|b| b.is_finite()).map_or(0.0, |b| f64::from(*b))
+}
+
 /// Log-odds of one feature in `own`, else in `pooled`; `None` when neither knows it.
 pub fn term(weights: &Weights, own: &Table, pooled: Option<&Table>, hash: u64) -> Option<f64> {
-    let signed = |table: &Table| {
-        let mut sum = 0.0_f64;
-        let known = weights.look_up(table, hash, |label, weight| {
-            sum += if label == SPAM { f64::from(weight) } else { -f64::from(weight) };
-        });
-        known.then_some(sum)
-    };
-    let constant = own.bias.get(SPAM).filter(|b| b.is_finite()).map_or(0.0, |b| f64::from(*b));
-    signed(own).or_else(|| pooled.and_then(signed).map(|w| w + constant))
+    let found = |table: &Table| weights.get(table, hash).map(|record| signed(weights, record));
+    found(own).or_else(|| pooled.and_then(found).map(|w| w + constant(own)))
 }
+
+/// [`term`] of many features: calls `each(index, log_odds)` for those known.
+pub fn each_term(
+    weights: &Weights,
+    own: usize,
+    pooled: Option<usize>,
+    features: &[(u64, u32)],
+    mut each: impl FnMut(usize, f64),
+) {
+    let tables = weights.tables();
+    let Some(own) = tables.get(own) else { return };
+    let pooled = pooled.and_then(|table| tables.get(table)).filter(|table| table.name != own.name);
+    let constant = constant(own);
+    let mut unknown = [(0, 0); BATCH];
+    for (batch, features) in features.chunks(BATCH).enumerate() {
+        let (mut index, mut n_unknown) = (batch * BATCH, 0);
+        weights.look_up_all(own, features, |(hash, _), record| {
+            match record {
+                Some(record) => each(index, signed(weights, record)),
+                None => {
+                    unknown[n_unknown] = (hash, index as u32);
+                    n_unknown += 1;
+                }
+            }
+            index += 1;
+        });
+        let Some(pooled) = pooled else { continue };
+        weights.look_up_all(pooled, &unknown[..n_unknown], |(_, index), record| {
+            if let Some(record) = record {
+                each(index as usize, signed(weights, record) + constant);
+            }
+        });
+    }
+}
+
+/// Features whose pooled look-ups wait for each other.
+const BATCH: usize = 256;
 
 /// Adds up a document vector: log-odds of spam, before calibration.
 pub fn score(weights: &Weights, own: usize, pooled: Option<usize>, vector: &[(u64, u32)]) -> f64 {
-    let tables = weights.tables();
-    let Some(own) = tables.get(own) else { return 0.0 };
-    let pooled = pooled.and_then(|table| tables.get(table)).filter(|table| table.name != own.name);
+    let mut terms = vec![0.0; vector.len()];
+    each_term(weights, own, pooled, vector, |index, log_odds| terms[index] = log_odds);
     let unit = 1.0 / f64::from(WEIGHT_SCALE);
-    vector
-        .iter()
-        .filter_map(|&(hash, weight)| Some(term(weights, own, pooled, hash)? * f64::from(weight) * unit))
-        .sum()
+    vector.iter().zip(terms).map(|(&(_, weight), term)| term * f64::from(weight) * unit).sum()
 }
 
 pub fn logistic(log_odds: f64) -> f64 {

@@ -1,8 +1,8 @@
 //! A text in pieces: words padded around a spam dilute it in the whole, not in the piece that holds it.
 
-use super::odds::{Odds, logistic, score};
+use super::odds::{Odds, each_term, logistic};
 use super::weights::Weights;
-use crate::features::{FeatureSpec, Scratch};
+use crate::features::{FeatureSpec, Scratch, WEIGHT_SCALE};
 use std::ops::Range;
 
 /// Characters of the beginnings and ends looked at apart.
@@ -50,18 +50,46 @@ pub fn observe(
     text: &str,
     scratch: &mut Scratch,
 ) -> Observed {
-    let scored = |scratch: &Scratch| {
-        let scores = tables.iter().map(|&table| score(weights, table, pooled, &scratch.vector)).collect();
-        (scores, scratch.vector.len())
-    };
+    // Pieces share most of their features: each is looked up once.
+    scratch.forget();
+    scratch.terms.clear();
     let mut observed = Observed::default();
     for piece in pieces(text) {
-        scratch.vectorize(&text[piece], spec);
-        observed.pieces.push(scored(scratch));
+        scratch.vectorize_next(&text[piece], spec);
+        observed.pieces.push(scored(weights, tables, pooled, scratch));
     }
-    observed.used = scratch.vectorize(text, spec);
-    observed.whole = scored(scratch);
+    observed.used = scratch.vectorize_next(text, spec);
+    observed.whole = scored(weights, tables, pooled, scratch);
+    scratch.name_features();
     observed
+}
+
+/// Scores of the text at hand, and the number of its features.
+fn scored(
+    weights: &Weights,
+    tables: &[usize],
+    pooled: Option<usize>,
+    scratch: &mut Scratch,
+) -> (Vec<f64>, usize) {
+    let mut terms = std::mem::take(&mut scratch.terms);
+    let first = terms.len() / tables.len().max(1);
+    terms.resize(scratch.numbered().len() * tables.len(), 0.0);
+    for (index, &table) in tables.iter().enumerate() {
+        // by number, then by table
+        let new = scratch.numbered().get(first..).unwrap_or_default();
+        let term = |n: usize| (first + n) * tables.len() + index;
+        each_term(weights, table, pooled, new, |n, log_odds| terms[term(n)] = log_odds);
+    }
+    let unit = 1.0 / f64::from(WEIGHT_SCALE);
+    let score = |index: usize| -> f64 {
+        let terms = scratch.by_number.iter().map(|&(number, weight)| {
+            terms[number as usize * tables.len() + index] * f64::from(weight) * unit
+        });
+        terms.sum()
+    };
+    let scores = (0..tables.len()).map(score).collect();
+    scratch.terms = terms;
+    (scores, scratch.by_number.len())
 }
 
 impl Odds {

@@ -22,9 +22,13 @@
 use super::calibration::Scaling;
 use super::scaled_softmax;
 use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Records a bucket holds on average.
 const RECORDS_PER_BUCKET: usize = 6;
+/// Features looked up at once: the memory of one arrives while that of the others is asked for.
+const AHEAD: usize = 64;
 const MAX_LEVELS: usize = 255;
 /// Largest `n` of a record of narrow codes.
 const NARROW_MAX: u16 = 6;
@@ -70,11 +74,57 @@ impl Table {
 /// More labels would leave fewer than 16 levels.
 pub const MAX_LABELS: usize = 4096;
 
+#[derive(Clone, Copy)]
 enum Codes<'a> {
     Narrow(&'a [u8]),
     Wide(&'a [u8]),
     /// The mask and the nibbles.
     Masked(&'a [u8], &'a [u8]),
+}
+
+/// What a table knows of a feature.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    start: usize,
+    codes: Codes<'a>,
+}
+
+impl Record<'_> {
+    /// Where it begins among the records: no other begins there.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    /// How many labels it names.
+    pub fn n_labels(&self) -> usize {
+        match self.codes {
+            Codes::Narrow(codes) => codes.len(),
+            Codes::Wide(codes) => codes.len() / 2,
+            Codes::Masked(mask, _) => mask.iter().map(|byte| byte.count_ones() as usize).sum(),
+        }
+    }
+}
+
+/// Where a bucket begins, and a bit of 32 for the fingerprint of every record in it: most features of a text
+/// are in no table, and most of these are seen not to be without reading the records.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    start: u32,
+    bits: u32,
+}
+
+impl Bucket {
+    fn bit(fingerprint: u16) -> u32 {
+        1 << (fingerprint & 31)
+    }
+}
+
+/// Where to look for a feature; nowhere when `end` is 0.
+#[derive(Clone, Copy, Default)]
+struct Where {
+    at: u32,
+    end: u32,
+    fingerprint: u16,
 }
 
 /// Codebooks: the weights of the levels of each kind of code.
@@ -123,6 +173,12 @@ pub struct Weights {
     tables: Vec<Table>,
     starts: Bytes,
     records: Bytes,
+    /// One more than there are buckets.
+    buckets: Arc<[Bucket]>,
+    /// No other weights of the process have it, but for copies of these.
+    id: u64,
+    /// `2^32 / wide levels`, rounded up: a product and a shift divide a code of 16 bits by the levels exactly.
+    wide_reciprocal: u64,
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -270,7 +326,11 @@ impl Weights {
         if next != n_buckets as u64 {
             return shape(format!("tables use {next} of {n_buckets} buckets"));
         }
-        let weights = Self { n_labels, codebooks, tables, starts, records };
+        let wide_reciprocal = (1 << 32) / wide.len() as u64 + 1;
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        let (buckets, id) = (Arc::default(), IDS.fetch_add(1, Ordering::Relaxed));
+        let mut weights = Self { n_labels, codebooks, tables, starts, records, buckets, id, wide_reciprocal };
+        let mut buckets = Vec::with_capacity(n_buckets + 1);
         let mut from = 0_usize;
         if weights.start(0) != 0 || weights.start(n_buckets) != weights.records.len() {
             return shape("bucket starts do not span the records".into());
@@ -281,8 +341,9 @@ impl Weights {
                 return shape(format!("bucket {bucket} runs backwards or past the end"));
             }
             let mut at = from;
+            let mut bits = 0;
             while at < to {
-                let Some((_, codes, next)) = weights.record(at, to) else {
+                let Some((fingerprint, codes, next)) = weights.record(at, to) else {
                     return shape(format!("bucket {bucket} holds a broken record"));
                 };
                 let mut known = true;
@@ -290,10 +351,14 @@ impl Weights {
                 if !known {
                     return shape(format!("bucket {bucket} names a label or level past the last"));
                 }
+                bits |= Bucket::bit(fingerprint);
                 at = next;
             }
+            buckets.push(Bucket { start: from as u32, bits });
             from = to;
         }
+        buckets.push(Bucket { start: from as u32, bits: 0 });
+        weights.buckets = buckets.into();
         Ok(weights)
     }
 
@@ -344,10 +409,10 @@ impl Weights {
                 }
             }
             Codes::Wide(bytes) => {
-                let levels = wide.len();
                 for pair in bytes.chunks_exact(2) {
                     let code = usize::from(u16::from_le_bytes([pair[0], pair[1]]));
-                    each(code / levels, wide.get(code % levels));
+                    let label = (code as u64 * self.wide_reciprocal >> 32) as usize;
+                    each(label, wide.get(code - label * wide.len()));
                 }
             }
             Codes::Masked(mask, nibbles) => {
@@ -366,25 +431,122 @@ impl Weights {
         }
     }
 
-    /// Calls `each(label, weight)` for the labels a feature met; says whether the table knows it.
     #[inline]
-    pub fn look_up(&self, table: &Table, hash: u64, mut each: impl FnMut(usize, f32)) -> bool {
+    fn bucket(&self, table: &Table, hash: u64) -> usize {
+        (table.first_bucket + bucket_of(spread(hash), table.n_buckets)) as usize
+    }
+
+    #[inline]
+    fn place(&self, table: &Table, hash: u64) -> Where {
         if table.n_buckets == 0 {
-            return false;
+            return Where::default();
         }
-        let spread = spread(hash);
-        let bucket = (table.first_bucket + bucket_of(spread, table.n_buckets)) as usize;
-        let fingerprint = fingerprint_of(spread);
-        let (mut at, end) = (self.start(bucket), self.start(bucket + 1));
-        while at < end {
-            let Some((held, codes, next)) = self.record(at, end) else { return false };
-            if held == fingerprint {
-                self.each_code(codes, |label, weight| each(label, weight.copied().unwrap_or(0.0)));
-                return true;
+        let bucket = self.bucket(table, hash);
+        let fingerprint = fingerprint_of(spread(hash));
+        match self.buckets.get(bucket..bucket + 2) {
+            Some(&[own, next]) => {
+                // nowhere without a branch that nobody could foresee
+                let there = u32::from(own.bits & Bucket::bit(fingerprint) != 0);
+                Where { at: own.start * there, end: next.start * there, fingerprint }
             }
+            _ => Where::default(),
+        }
+    }
+
+    #[inline]
+    fn find(&self, place: Where) -> Option<Record<'_>> {
+        let (mut at, end) = (place.at as usize, place.end as usize);
+        let records = self.records.get(..end)?;
+        while let Some(&[low, high]) = records.get(at..at + 2) {
+            let head = u16::from_le_bytes([low, high]);
+            if head >> 4 == place.fingerprint {
+                let (_, codes, _) = self.record(at, end)?;
+                return Some(Record { start: at, codes });
+            }
+            at += match usize::from(head & 0xF) {
+                0 => self.record(at, end)?.2 - at,
+                n if n <= usize::from(NARROW_MAX) => 2 + n,
+                n if n < usize::from(COUNT_FOLLOWS) => 2 + 2 * (n - usize::from(NARROW_MAX)),
+                _ => 3 + 2 * usize::from(*records.get(at + 2)?),
+            };
+        }
+        None
+    }
+
+    /// What a table knows of a feature.
+    #[inline]
+    pub fn get(&self, table: &Table, hash: u64) -> Option<Record<'_>> {
+        self.find(self.place(table, hash))
+    }
+
+    /// Calls `each(label, weight)` for the labels a feature met; says whether the table knows it.
+    pub fn look_up(&self, table: &Table, hash: u64, each: impl FnMut(usize, f32)) -> bool {
+        let record = self.get(table, hash);
+        if let Some(record) = record {
+            self.each_weight(record, each);
+        }
+        record.is_some()
+    }
+
+    /// Calls `each` with what the table knows of each feature, in order: [`Self::get`] for many, which
+    /// waits for memory once for all that are looked up at once.
+    #[inline]
+    pub fn look_up_all(
+        &self,
+        table: &Table,
+        features: &[(u64, u32)],
+        mut each: impl FnMut((u64, u32), Option<Record<'_>>),
+    ) {
+        for features in features.chunks(AHEAD) {
+            let mut places = [Where::default(); AHEAD];
+            let places = &mut places[..features.len()];
+            // nothing but loads that wait for nothing: as many are under way as the processor can have
+            let touched = features.iter().filter_map(|(hash, _)| self.buckets.get(self.bucket(table, *hash)));
+            std::hint::black_box(touched.fold(0, |all, bucket| all ^ bucket.bits));
+            for (place, (hash, _)) in places.iter_mut().zip(features) {
+                *place = self.place(table, *hash);
+            }
+            // a byte of each bucket brings its cache line; the first one's, where there is nothing to bring
+            let touched = places.iter().filter_map(|place| self.records.get(place.at as usize));
+            std::hint::black_box(touched.fold(0, |all, byte| all ^ byte));
+            for (feature, place) in features.iter().zip(places) {
+                each(*feature, self.find(*place));
+            }
+        }
+    }
+
+    /// Calls `each(label, weight)` for the labels of a record.
+    #[inline]
+    pub fn each_weight(&self, record: Record<'_>, mut each: impl FnMut(usize, f32)) {
+        self.each_code(record.codes, |label, weight| each(label, weight.copied().unwrap_or(0.0)));
+    }
+
+    /// Tells these weights from others whose records begin at the same places.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The record that begins at `start`.
+    #[inline]
+    pub fn record_at(&self, start: usize) -> Option<Record<'_>> {
+        let (_, codes, _) = self.record(start, self.records.len())?;
+        Some(Record { start, codes })
+    }
+
+    /// Asks for the memory of a record before it is needed.
+    #[inline]
+    pub fn touch(&self, start: usize) -> u8 {
+        self.records.get(start).copied().unwrap_or(0)
+    }
+
+    /// Calls `each` with every record of a table.
+    pub fn each_record(&self, table: &Table, mut each: impl FnMut(Record<'_>)) {
+        let first = table.first_bucket as usize;
+        let (mut at, end) = (self.start(first), self.start(first + table.n_buckets as usize));
+        while let Some((_, codes, next)) = self.record(at, end) {
+            each(Record { start: at, codes });
             at = next;
         }
-        false
     }
 
     /// Adds up a document vector: `scores` by label, minus infinity where the table never saw the label.
@@ -395,13 +557,14 @@ impl Weights {
         let Some(table) = self.tables.get(table) else { return 0.0 };
         let (mut known, mut all) = (0.0_f32, 0.0_f32);
         let unit = 1.0 / crate::features::WEIGHT_SCALE as f32;
-        for &(hash, weight) in vector {
+        self.look_up_all(table, vector, |(_, weight), record| {
             let weight = weight as f32 * unit;
             all += weight;
-            if self.look_up(table, hash, |label, w| scores[label] += weight * w) {
+            if let Some(record) = record {
+                self.each_weight(record, |label, w| scores[label] += weight * w);
                 known += weight;
             }
-        }
+        });
         for (score, bias) in scores.iter_mut().zip(&table.bias) {
             *score = if *bias == f32::NEG_INFINITY { *bias } else { *score + bias * known };
         }

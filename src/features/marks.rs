@@ -2,6 +2,7 @@
 //! capitals, signs inside words, scripts mixed within words, repeats.
 
 use super::{Place, mix};
+use crate::class::{Class, is_alphanumeric};
 
 const SEED: u64 = 0x9FB2_1C65_1E98_DF25;
 /// One mark counts as much as this many n-grams.
@@ -74,7 +75,7 @@ pub(super) fn emit(text: &str, emit: &mut impl FnMut(u64, u32, Place)) {
             }
             continue;
         }
-        let core = token.trim_matches(|c: char| !c.is_alphanumeric());
+        let core = token.trim_matches(|c: char| !is_alphanumeric(c));
         let (mut length, mut digits, mut upper) = (0_usize, 0_usize, 0_usize);
         let (mut latin, mut cyrillic, mut sign) = (false, false, false);
         let mut pattern = 0_u64;
@@ -82,10 +83,11 @@ pub(super) fn emit(text: &str, emit: &mut impl FnMut(u64, u32, Place)) {
             length += 1;
             let is_digit = c.is_ascii_digit();
             digits += usize::from(is_digit);
-            upper += usize::from(c.is_uppercase());
+            let class = Class::of(c);
+            upper += usize::from(class.is_uppercase());
             latin |= c.is_ascii_alphabetic();
             cyrillic |= ('\u{400}'..'\u{500}').contains(&c);
-            sign |= !c.is_alphanumeric() && !"-'’.,:/".contains(c);
+            sign |= !class.is_alphanumeric() && !"-'’.,:/".contains(c);
             if at < PATTERN {
                 pattern = mix(pattern, if is_digit { u64::from(b'0') } else { u64::from(u32::from(c)) });
             }
@@ -101,10 +103,11 @@ pub(super) fn emit(text: &str, emit: &mut impl FnMut(u64, u32, Place)) {
     }
     let (mut run, mut longest, mut previous) = (0_u32, 0_u32, ' ');
     for (at, c) in text.char_indices() {
-        run = if c == previous && !c.is_whitespace() { run + 1 } else { 0 };
+        let class = Class::of(c);
+        run = if c == previous && !class.is_whitespace() { run + 1 } else { 0 };
         longest = longest.max(run);
         previous = c;
-        if !c.is_alphanumeric() && !c.is_whitespace() {
+        if !class.is_alphanumeric() && !class.is_whitespace() {
             send(Kind::Mark, u64::from(u32::from(c)), at, at + c.len_utf8());
         }
     }

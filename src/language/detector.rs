@@ -2,13 +2,16 @@
 //! the script alone tells.
 
 use super::prior::{log_prior, log_prior_among_relatives, relatives};
-use super::whatlang::{Opinion, knows, opinion};
+use super::rows::Rows;
+use super::whatlang::{Opinion, Peer, may_be_said_latin, opinion, peer};
 use super::{Language, LanguageCandidate, LanguageResult, LanguageVerdict, RankLanguages};
 use crate::bayes::softmax;
 use crate::bayes::weights::Weights;
-use crate::features::{FeatureSpec, Scratch};
-use crate::script::{Script, counts};
+use crate::class::is_whitespace;
+use crate::features::{FeatureSpec, Scratch, with_scratch};
+use crate::script::{Script, counts, group_of};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// The table of all labels, and that of the labels with close relatives.
 pub const POOLED: &str = "*";
@@ -85,7 +88,7 @@ impl Judged {
 /// Whether so many marks of code stand in a text that its words are names of a program.
 fn is_code(text: &str) -> bool {
     let (mut marks, mut all) = (0_u32, 0_u32);
-    for c in text.chars().filter(|c| !c.is_whitespace()) {
+    for c in text.chars().filter(|c| !is_whitespace(*c)) {
         all += 1;
         marks += u32::from("{}[]()<>=;_/\\|&$#@*+^~".contains(c));
     }
@@ -100,10 +103,49 @@ struct Posterior {
     latin: Option<(Language, f64)>,
 }
 
+/// What is asked of a label for every text, found once.
+#[derive(Clone, Copy, Debug)]
+struct LabelFacts {
+    log_prior: f32,
+    /// The script's group, as an index.
+    group: u8,
+    /// First label of the same folded code, and of the same close relatives: equal where those are.
+    folded: u16,
+    relatives: u16,
+    /// The benefit of the doubt among relatives.
+    standard_odds: f64,
+    /// The language as whatlang knows it.
+    peer: Option<Peer>,
+}
+
+impl LabelFacts {
+    fn of(labels: &[(Language, Script)]) -> Vec<Self> {
+        let first = |same: &dyn Fn(Language) -> bool| {
+            labels.iter().position(|(other, _)| same(*other)).unwrap_or_default() as u16
+        };
+        let facts = |&(language, script): &(Language, Script)| Self {
+            log_prior: log_prior(language),
+            group: group_of(script.id()),
+            folded: first(&|other| other.folded() == language.folded()),
+            relatives: first(&|other| relatives(other) == relatives(language)),
+            // Between close relatives the standard language has the benefit of the doubt: it is what most
+            // articles are written in.
+            standard_odds: match Language::parse(language.folded()) == Some(language) {
+                true => STANDARD_ODDS,
+                false => 1.0,
+            },
+            peer: peer(language),
+        };
+        labels.iter().map(facts).collect()
+    }
+}
+
 /// The labels, weights and calibration of the language task.
 #[derive(Clone, Debug)]
 pub struct Detector {
     labels: Vec<(Language, Script)>,
+    facts: Vec<LabelFacts>,
+    rows: Arc<Rows>,
     weights: Weights,
     spec: FeatureSpec,
     /// `(n-grams, temperature)`, ascending: more text repeats itself more, so its scores say less each.
@@ -125,7 +167,8 @@ impl Detector {
         spec: FeatureSpec,
         temperatures: Vec<(f32, f32)>,
     ) -> Self {
-        Self { labels, weights, spec, temperatures }
+        let rows = Arc::new(Rows::new(&labels, &weights));
+        Self { facts: LabelFacts::of(&labels), rows, labels, weights, spec, temperatures }
     }
 
     pub fn labels(&self) -> &[(Language, Script)] {
@@ -142,28 +185,41 @@ impl Detector {
 
     /// Scores by label, how many n-grams they rest on and the share of n-grams known.
     pub fn scores(&self, text: &str, scratch: &mut Scratch, scores: &mut Vec<f32>) -> (f32, f64) {
-        self.scores_of(POOLED, text, scratch, scores)
+        self.scores_of(POOLED, text, None, scratch, scores)
     }
 
-    fn scores_of(&self, table: &str, text: &str, scratch: &mut Scratch, scores: &mut Vec<f32>) -> (f32, f64) {
+    /// [`Self::scores`] of a table; right for the labels of the script's group alone when one is given.
+    fn scores_of(
+        &self,
+        table: &str,
+        text: &str,
+        group: Option<u8>,
+        scratch: &mut Scratch,
+        scores: &mut Vec<f32>,
+    ) -> (f32, f64) {
         scores.clear();
         scores.resize(self.labels.len(), 0.0);
         let table = self.weights.table(table).and_then(|at| self.weights.tables().get(at));
         let Some(table) = table else { return (0.0, 0.0) };
-        let (mut known, mut all) = (0_u32, 0_u32);
-        scratch.emit(text, &self.spec, |hash, count, _| {
-            all += count;
-            if self.weights.look_up(table, hash | 1 << 63, |label, w| scores[label] += count as f32 * w) {
-                known += count;
-            }
-        });
-        for ((score, bias), offset) in scores.iter_mut().zip(&table.bias).zip(&table.offsets) {
-            *score = if *bias == f32::MIN || *bias == f32::NEG_INFINITY {
+        let within = group.map_or(0..self.rows.width(), |group| self.rows.of_group(group));
+        let mut sums = std::mem::take(&mut scratch.scores);
+        sums.clear();
+        sums.resize(self.rows.width(), 0.0);
+        let mut found = std::mem::take(&mut scratch.found);
+        let ngrams = scratch.list(text, &self.spec);
+        let all: u32 = ngrams.iter().map(|(_, count)| count).sum();
+        let of_table = &mut found[usize::from(table.name != POOLED)];
+        let known = self.rows.add_all(&self.weights, table, ngrams, &within, of_table, &mut sums);
+        scratch.found = found;
+        for (label, score) in scores.iter_mut().enumerate() {
+            let (bias, offset) = (table.bias[label], table.offsets[label]);
+            *score = if bias == f32::MIN || bias == f32::NEG_INFINITY {
                 f32::NEG_INFINITY
             } else {
-                *score + bias * known as f32 + offset
+                sums[self.rows.column(label)] + bias * known as f32 + offset
             };
         }
+        scratch.scores = sums;
         (known as f32, if all == 0 { 0.0 } else { f64::from(known) / f64::from(all) })
     }
 
@@ -172,44 +228,52 @@ impl Detector {
     pub fn judge(&self, text: &str, scratch: &mut Scratch, scores: &mut Vec<f32>) -> Judged {
         let counted = counts(text);
         let (script, letters) = (counted.dominant(), counted.letters());
+        let group = group_of(script.id());
         let certain = f64::from(counted.of(script)) >= DOMINANT * f64::from(letters)
             || matches!(script, Script::JAPANESE | Script::KOREAN);
-        let (units, familiar) = self.scores(text, scratch, scores);
-        let fit = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max) / units.max(1.0));
-        for (score, (language, own)) in scores.iter_mut().zip(&self.labels) {
-            *score += log_prior(*language);
-            if certain && own.group() != script.group() {
+        let one_alphabet = matches!(script, Script::LATIN | Script::CYRILLIC)
+            && f64::from(counted.of(script)) >= ONE_SCRIPT * f64::from(letters);
+        let mut judged = Judged { script, letters, units: 0.0, familiar: 0.0, fit: 0.0, one_alphabet };
+        // A text that fits no label of its script may fit one of another: only then are all asked.
+        for group in [certain.then_some(group), None] {
+            (judged.units, judged.familiar) = self.scores_of(POOLED, text, group, scratch, scores);
+            let of_group = |(_, label): &(&f32, &LabelFacts)| group.is_none_or(|group| label.group == group);
+            let asked = scores.iter().zip(&self.facts).filter(of_group).map(|(score, _)| *score);
+            judged.fit = f64::from(asked.fold(f32::NEG_INFINITY, f32::max) / judged.units.max(1.0));
+            if group.is_none() || !judged.is_strange() {
+                break;
+            }
+        }
+        for (score, label) in scores.iter_mut().zip(&self.facts) {
+            *score += label.log_prior;
+            if certain && label.group != group {
                 *score = f32::NEG_INFINITY;
             }
         }
         self.tell_relatives_apart(text, scratch, scores);
-        let one_alphabet = matches!(script, Script::LATIN | Script::CYRILLIC)
-            && f64::from(counted.of(script)) >= ONE_SCRIPT * f64::from(letters);
-        Judged { script, letters, units, familiar, fit, one_alphabet }
+        judged
     }
 
     /// Divides what a group of close relatives has together by the table trained on them alone.
     fn tell_relatives_apart(&self, text: &str, scratch: &mut Scratch, scores: &mut [f32]) {
-        let best = scores.iter().zip(&self.labels).max_by(|a, b| a.0.total_cmp(b.0));
-        let Some((&best, (language, script))) = best else { return };
-        let group = relatives(*language);
-        let members: Vec<usize> = (0..self.labels.len())
-            .filter(|&i| relatives(self.labels[i].0) == group && self.labels[i].1.group() == script.group())
-            .collect();
-        if members.len() < 2 {
+        let best = scores.iter().zip(&self.facts).max_by(|a, b| a.0.total_cmp(b.0));
+        let Some((&best, of_best)) = best else { return };
+        let close = |label: &LabelFacts| (label.relatives, label.group) == (of_best.relatives, of_best.group);
+        let members = || (0..self.facts.len()).filter(|&i| close(&self.facts[i]));
+        if members().nth(1).is_none() {
             return;
         }
         let mut among = Vec::new();
-        let (units, _) = self.scores_of(RELATIVES, text, scratch, &mut among);
+        let (units, _) = self.scores_of(RELATIVES, text, Some(of_best.group), scratch, &mut among);
         if units == 0.0 {
             return;
         }
-        for &i in &members {
+        for i in members() {
             among[i] += log_prior_among_relatives(self.labels[i].0, units);
         }
-        let top = members.iter().map(|&i| among[i]).fold(f32::NEG_INFINITY, f32::max);
+        let top = members().map(|i| among[i]).fold(f32::NEG_INFINITY, f32::max);
         if top.is_finite() {
-            for &i in &members {
+            for i in members() {
                 scores[i] = best + among[i] - top;
             }
         }
@@ -230,15 +294,21 @@ impl Detector {
         f64::from(temperature.max(0.05)) * (1.0 + ALONE * few.max(0.0))
     }
 
-    /// Probability of every label, given what the caller believes.
-    fn posterior(&self, text: &str, prior: &Prior<'_>) -> Posterior {
+    /// Probability of every label, given what the caller believes. Latin is looked for only where the
+    /// caller would hear of it.
+    fn posterior(&self, text: &str, prior: &Prior<'_>, may_be_latin: bool) -> Posterior {
         let mut scores = Vec::new();
-        let judged = self.judge(text, &mut Scratch::default(), &mut scores);
+        let judged = with_scratch(|scratch| self.judge(text, scratch, &mut scores));
         let mut p = softmax(&scores, self.temperature(judged.units));
         let top = p.iter().copied().fold(0.0, f64::max);
         let margin = self.margin(&scores) / f64::from(judged.units.max(1.0));
-        let close = judged.script == Script::LATIN && margin < CLEAR;
-        let seen = if judged.letters > 0 && (top < SURE || close) { opinion(text) } else { None };
+        let close = may_be_latin && judged.script == Script::LATIN && margin < CLEAR;
+        let seen = match judged.letters {
+            0 => None,
+            _ if top < SURE => opinion(text),
+            _ if close && may_be_said_latin(text, self.likeliest(&scores)) => opinion(text),
+            _ => None,
+        };
         if let Some(seen) = seen
             && top < SURE
         {
@@ -260,14 +330,20 @@ impl Detector {
         Posterior { p, judged, latin }
     }
 
+    /// The best language as whatlang knows it.
+    fn likeliest(&self, scores: &[f32]) -> Option<Peer> {
+        let best = scores.iter().zip(&self.facts).max_by(|a, b| a.0.total_cmp(b.0));
+        best.and_then(|(_, label)| label.peer)
+    }
+
     /// By how much the best language leads the next; relatives under one folded code are one.
     fn margin(&self, scores: &[f32]) -> f64 {
-        let best = scores.iter().zip(&self.labels).max_by(|a, b| a.0.total_cmp(b.0));
-        let Some((best, (language, _))) = best else { return 0.0 };
+        let best = scores.iter().zip(&self.facts).max_by(|a, b| a.0.total_cmp(b.0));
+        let Some((best, of_best)) = best else { return 0.0 };
         let next = scores
             .iter()
-            .zip(&self.labels)
-            .filter(|(_, (other, _))| other.folded() != language.folded())
+            .zip(&self.facts)
+            .filter(|(_, other)| other.folded != of_best.folded)
             .map(|(score, _)| *score)
             .fold(f32::NEG_INFINITY, f32::max);
         f64::from(best - next)
@@ -277,8 +353,9 @@ impl Detector {
     /// its answer says nothing about Bosnian when it can only say Croatian.
     fn listen(&self, p: &mut [f64], seen: Opinion) {
         let odds = 1.0 + WHATLANG_ODDS * seen.confidence;
-        let known: Vec<bool> = self.labels.iter().map(|(l, _)| knows(*l)).collect();
-        let mass = |p: &[f64]| -> f64 { p.iter().zip(&known).filter(|(_, k)| **k).map(|(p, _)| p).sum() };
+        let mass = |p: &[f64]| -> f64 {
+            p.iter().zip(&self.facts).filter(|(_, label)| label.peer.is_some()).map(|(p, _)| p).sum()
+        };
         let before = mass(p);
         for (p, (language, _)) in p.iter_mut().zip(&self.labels) {
             if language.folded() == seen.language.folded() {
@@ -287,7 +364,8 @@ impl Detector {
         }
         let after = mass(p);
         if after > 0.0 {
-            p.iter_mut().zip(&known).filter(|(_, k)| **k).for_each(|(p, _)| *p *= before / after);
+            let heard_of = p.iter_mut().zip(&self.facts).filter(|(_, label)| label.peer.is_some());
+            heard_of.for_each(|(p, _)| *p *= before / after);
         }
     }
 
@@ -312,18 +390,13 @@ impl Detector {
         let group: Vec<f64> = order
             .iter()
             .map(|&i| {
-                let folded = self.labels[i].0.folded();
-                order.iter().filter(|&&j| self.labels[j].0.folded() == folded).map(|&j| p[j]).sum()
+                let folded = self.facts[i].folded;
+                order.iter().filter(|&&j| self.facts[j].folded == folded).map(|&j| p[j]).sum()
             })
             .collect();
-        // Between close relatives the standard language has the benefit of the doubt: it is what most
-        // articles are written in.
-        let standard = |i: usize| {
-            let language = self.labels[i].0;
-            if Language::parse(language.folded()) == Some(language) { STANDARD_ODDS } else { 1.0 }
-        };
+        let odds = |i: usize| self.facts[i].standard_odds;
         let mut ranked: Vec<(usize, f64, f64)> =
-            order.drain(..).zip(group).map(|(i, group)| (i, group, p[i] * standard(i))).collect();
+            order.drain(..).zip(group).map(|(i, group)| (i, group, p[i] * odds(i))).collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.2.total_cmp(&a.2)).then(a.0.cmp(&b.0)));
         ranked.into_iter().map(|(i, _, _)| (i, p[i])).collect()
     }
@@ -331,7 +404,7 @@ impl Detector {
     /// What a whole text is written in.
     pub fn detect(&self, text: &str, prior: &Prior<'_>) -> LanguageResult {
         let sample = sample(text);
-        let Posterior { p, judged, latin } = self.posterior(&sample, prior);
+        let Posterior { p, judged, latin } = self.posterior(&sample, prior, true);
         let Judged { script, letters, .. } = judged;
         let nothing = |verdict| LanguageResult {
             verdict,
@@ -397,7 +470,7 @@ impl Detector {
 
 impl RankLanguages for Detector {
     fn rank(&self, text: &str, limit: usize) -> Vec<LanguageCandidate> {
-        let Posterior { p, judged, .. } = self.posterior(text, &Prior::default());
+        let Posterior { p, judged, .. } = self.posterior(text, &Prior::default(), false);
         if judged.letters == 0 {
             return Vec::new();
         }
@@ -424,7 +497,7 @@ fn sample(text: &str) -> Cow<'_, str> {
         let skip = if from == 0 {
             0
         } else {
-            rest.char_indices().take(24).find(|(_, c)| c.is_whitespace()).map_or(0, |(i, _)| i)
+            rest.char_indices().take(24).find(|(_, c)| is_whitespace(*c)).map_or(0, |(i, _)| i)
         };
         let rest = &rest[skip..];
         let end = rest.char_indices().nth(WINDOW).map_or(rest.len(), |(i, _)| i);

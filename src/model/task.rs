@@ -115,14 +115,14 @@ impl TextTask {
             let towards = if label == SPAM { 1.0 } else { -1.0 };
             (curve.rate(scratch.vector.len()) * towards, self.weights.table(POOLED))
         });
-        for &(hash, weight) in &scratch.vector {
-            if let Some((rate, pooled)) = backed {
-                let pooled = pooled.and_then(|pooled| self.weights.tables().get(pooled));
-                if let Some(term) = odds::term(&self.weights, head, pooled, hash) {
-                    shares.insert(hash, (term * f64::from(weight) / unit * rate, 0));
-                }
-                continue;
-            }
+        if let Some((rate, pooled)) = backed {
+            odds::each_term(&self.weights, table, pooled, &scratch.vector, |index, term| {
+                let (hash, weight) = scratch.vector[index];
+                shares.insert(hash, (term * f64::from(weight) / unit * rate, 0));
+            });
+        }
+        let vector = if backed.is_some() { &[][..] } else { &scratch.vector };
+        for &(hash, weight) in vector {
             let (mut own, mut rest) = (0.0, 0.0);
             let known = self.weights.look_up(head, hash, |l, w| {
                 if l == label {

@@ -7,6 +7,7 @@ pub mod line;
 mod phrases;
 
 use super::{NoiseKind, NoiseSpan};
+use crate::class::is_alphabetic;
 use crate::script::Script;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -86,7 +87,7 @@ struct WordWriter {
 impl WordWriter {
     fn push(&mut self, c: char) {
         // a number counts as a placeholder: it stands where templates have one
-        if crate::script::id_of(c) > crate::script::id::COMMON || (!c.is_ascii() && c.is_alphabetic()) {
+        if crate::script::id_of(c) > crate::script::id::COMMON || (!c.is_ascii() && is_alphabetic(c)) {
             let mut buffer = [0; 4];
             c.encode_utf8(&mut buffer).bytes().for_each(|b| self.write(b));
         } else {
@@ -234,7 +235,7 @@ fn judge(line: &str, set: &BoilerplateSet) -> Verdict {
             return Verdict::Sure(0.9);
         }
         if set.contains(print) {
-            let words = line.split_whitespace().filter(|w| w.chars().any(char::is_alphabetic)).count();
+            let words = line.split_whitespace().filter(|w| w.chars().any(is_alphabetic)).count();
             let dense =
                 line.chars().filter(|c| crate::script::group_of(crate::script::id_of(*c)) == 8).count();
             return if words > 1 || dense > 3 || line.chars().count() > 14 {
@@ -271,7 +272,7 @@ fn by_odds(line: &str) -> Verdict {
 
 /// One word or two; a few characters where words are not spaced.
 fn is_short(line: &str) -> bool {
-    let words = line.split_whitespace().filter(|w| w.chars().any(char::is_alphabetic)).count();
+    let words = line.split_whitespace().filter(|w| w.chars().any(is_alphabetic)).count();
     let dense = line.chars().filter(|c| crate::script::group_of(crate::script::id_of(*c)) == 8).count();
     words < 3 && dense < 4 && line.chars().count() < 22
 }

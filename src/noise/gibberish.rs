@@ -1,6 +1,7 @@
 //! Random letters, encoded data, and the same thing over and over.
 
 use super::{NoiseKind, NoiseSpan};
+use crate::class::is_alphabetic;
 use crate::script::Script;
 use std::ops::Range;
 
@@ -40,7 +41,7 @@ pub(super) fn detect(text: &str, spans: &mut Vec<NoiseSpan>) {
 
 fn repeated(text: &str, range: Range<usize>, times: usize, spans: &mut Vec<NoiseSpan>) {
     // rows of bullets, dashes or numbers are layout
-    if times >= WORD_TIMES && text[range.clone()].chars().any(char::is_alphabetic) {
+    if times >= WORD_TIMES && text[range.clone()].chars().any(is_alphabetic) {
         push(NoiseKind::Repetition, range, 0.8, spans);
     }
 }

@@ -1,6 +1,7 @@
 //! Look-alike letters of another script inside a word, after the confusables of UTS 39.
 
 use super::{NoiseKind, NoiseSpan};
+use crate::class::is_alphabetic;
 use crate::script::{Script, ScriptRun, id, id_of};
 use std::sync::LazyLock;
 
@@ -101,7 +102,7 @@ fn disguised(word: &str) -> Option<Script> {
 }
 
 fn is_word(c: char) -> bool {
-    c.is_alphabetic() || crate::script::is_format(c) || id_of(c) == id::INHERITED
+    is_alphabetic(c) || crate::script::is_format(c) || id_of(c) == id::INHERITED
 }
 
 fn word_start(text: &str, at: usize) -> usize {

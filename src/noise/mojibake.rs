@@ -4,6 +4,7 @@
 //! one-byte encoding, and those must be UTF-8 of a plausible character.
 
 use super::{NoiseKind, NoiseSpan};
+use crate::class::is_alphanumeric;
 use crate::script::Script;
 
 /// A sequence that decodes back.
@@ -69,7 +70,7 @@ pub(super) fn detect(text: &str, suspects: &[usize], spans: &mut Vec<NoiseSpan>)
 /// a few plain words.
 fn bridges(gap: &str) -> bool {
     gap.len() <= 24 && !gap.contains('\n') && gap.chars().all(|c| c.is_ascii() || byte_1252(c).is_some()) && {
-        gap.split(' ').filter(|word| word.chars().any(char::is_alphanumeric)).count() <= 1
+        gap.split(' ').filter(|word| word.chars().any(is_alphanumeric)).count() <= 1
     }
 }
 

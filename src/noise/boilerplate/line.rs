@@ -4,6 +4,7 @@
 //! (`examples/boilerplate_lines.rs`), so a template nobody has seen is known by the company of its words. Only
 //! hashed weights are kept, no text.
 
+use crate::class::Class;
 use crate::script::{group_of, id, id_of};
 
 /// Slots of the table of weights.
@@ -70,9 +71,10 @@ pub fn features(line: &str, mut emit: impl FnMut(usize)) {
                 continue;
             }
         }
+        let class = Class::of(c);
         let script = if c.is_ascii() { id::LATN } else { group_of(id_of(c)) };
         let letter =
-            if c.is_ascii() { c.is_ascii_alphabetic() } else { script > id::COMMON || c.is_alphabetic() };
+            if c.is_ascii() { c.is_ascii_alphabetic() } else { script > id::COMMON || class.is_alphabetic() };
         if letter && is_dense(script, c) {
             close(&mut token, &mut half_words, &mut emit);
             if dense[1] != 0 {
@@ -90,7 +92,7 @@ pub fn features(line: &str, mut emit: impl FnMut(usize)) {
             token.push(crate::text::lower(c).unwrap_or(c));
             continue;
         }
-        if c.is_numeric() {
+        if class.is_numeric() {
             // all numbers are one
             if token.hash != Token::of('0').hash {
                 close(&mut token, &mut half_words, &mut emit);
@@ -99,7 +101,7 @@ pub fn features(line: &str, mut emit: impl FnMut(usize)) {
             continue;
         }
         close(&mut token, &mut half_words, &mut emit);
-        if !c.is_whitespace() && id_of(c) == id::COMMON {
+        if !class.is_whitespace() && id_of(c) == id::COMMON {
             bars += u32::from(matches!(c, '|' | '·' | '•' | '>' | '»' | '›' | '/'));
             token.push(c);
             close(&mut token, &mut half_words, &mut emit);

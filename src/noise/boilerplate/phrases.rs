@@ -3,6 +3,7 @@
 //! Kept short on purpose: the fingerprint set knows templates by the thousand, this only what a rule needs.
 
 use super::{BoilerplateSet, fingerprint};
+use crate::class::is_alphanumeric;
 use std::sync::LazyLock;
 
 /// Words before the colon of a category or tag line.
@@ -280,7 +281,7 @@ pub(super) fn statistics(line: &str) -> Option<f64> {
         return None;
     }
     let mut hits = [0u64; THEMES.len()];
-    for word in lower.split(|c: char| !c.is_alphanumeric()) {
+    for word in lower.split(|c: char| !is_alphanumeric(c)) {
         let Some(key) = key(word) else { continue };
         let from = STEMS.partition_point(|stem| stem.key < key);
         for stem in STEMS[from..].iter().take_while(|stem| stem.key == key) {

@@ -3,6 +3,7 @@
 //! Counted by `examples/foreign_words.rs`; only hashes and quantised log probabilities are kept. It answers at
 //! the cost of a few look-ups, so the ranker is asked about a word in a thousand.
 
+use crate::class::lower;
 use crate::script::{Script, id, id_of};
 
 /// Languages with a sketch, in the order of the table.
@@ -119,7 +120,7 @@ impl Word {
         let mut this = Self { hash: 0, shorter: [0; 3], trigrams: [0; LONGEST + 1], n: 0 };
         let (mut a, mut b) = (1, 1);
         for c in word.chars() {
-            let c = crate::text::lower(c).or_else(|| c.to_lowercase().next()).unwrap_or(c) as u32;
+            let c = lower(c) as u32;
             if this.n >= FORM {
                 this.shorter = [this.hash, this.shorter[0], this.shorter[1]];
             }
@@ -184,7 +185,7 @@ pub fn is_own(word: &str, host: usize) -> bool {
         if n >= FORM {
             shorter = [hash, shorter[0], shorter[1]];
         }
-        hash = mix(hash, crate::text::lower(c).or_else(|| c.to_lowercase().next()).unwrap_or(c) as u32);
+        hash = mix(hash, lower(c) as u32);
         n += 1;
     }
     sketch.knows(hash) || shorter.iter().any(|hash| *hash != 0 && sketch.knows(*hash))

@@ -5,6 +5,7 @@
 
 use super::Ranker;
 use super::lexicon::{self, LANGUAGES, Sketch, Traits, Word, traits};
+use crate::class::{Class, is_whitespace};
 use crate::language::{Language, LanguageCandidate};
 use crate::noise::{Host, NoiseKind, NoiseSpan};
 use crate::script::{Script, id, id_of};
@@ -85,7 +86,7 @@ pub(in crate::noise) fn words(
     let mut n = 0_usize;
     let mut skip = skip.iter().peekable();
     let mut end = 0;
-    for piece in text.split(char::is_whitespace) {
+    for piece in text.split(is_whitespace) {
         let start = end;
         end = start + piece.len();
         end += text[end..].chars().next().map_or(0, char::len_utf8);
@@ -97,7 +98,7 @@ pub(in crate::noise) fn words(
                 if c.is_ascii() {
                     own == id::LATN && c.is_ascii_lowercase()
                 } else {
-                    id_of(c) == own && !c.is_uppercase()
+                    id_of(c) == own && !Class::of(c).is_uppercase()
                 }
             });
         if !plain {
