@@ -411,7 +411,7 @@ impl Weights {
             Codes::Wide(bytes) => {
                 for pair in bytes.chunks_exact(2) {
                     let code = usize::from(u16::from_le_bytes([pair[0], pair[1]]));
-                    let label = (code as u64 * self.wide_reciprocal >> 32) as usize;
+                    let label = ((code as u64 * self.wide_reciprocal) >> 32) as usize;
                     each(label, wide.get(code - label * wide.len()));
                 }
             }
