@@ -102,10 +102,9 @@ fn parts<'a>(model: &'a Model, texts: &'a [Text]) -> Vec<Stage<'a>> {
     add("language spans", {
         Box::new(move |i| drop(black_box(spans::spans(&texts[i].text, &hosts[i], model))))
     });
-    for (name, task, usage) in [
-        ("topic features", model.topic(), TextUse::Topic),
-        ("spam features", model.spam(), TextUse::Spam),
-    ] {
+    for (name, task, usage) in
+        [("topic features", model.topic(), TextUse::Topic), ("spam features", model.spam(), TextUse::Spam)]
+    {
         let Some(task) = task else { continue };
         let views: Vec<String> = prepared.iter().map(|p| p.text(usage).as_str().to_string()).collect();
         let scratch = std::cell::RefCell::new(Scratch::default());
@@ -146,7 +145,10 @@ fn stages_of(name: &str, model: &Model, texts: &[Text], rounds: usize) -> f64 {
     let mut stages = vec![whatlang(texts), pipeline(model, texts)];
     stages.extend(parts(model, texts));
     let seconds = measure(&stages, texts.len(), rounds);
-    println!("\n{name}: {} texts\n\n| stage | µs per text | over whatlang |\n| --- | ---: | ---: |", texts.len());
+    println!(
+        "\n{name}: {} texts\n\n| stage | µs per text | over whatlang |\n| --- | ---: | ---: |",
+        texts.len()
+    );
     for (stage, took) in stages.iter().zip(&seconds) {
         println!("| {} | {:.1} | {:.3} |", stage.name, took * 1e6 / texts.len() as f64, took / seconds[0]);
     }
@@ -169,13 +171,20 @@ fn main() {
     ] {
         let ratio = stages_of(name, &model, &texts, rounds);
         let wanted = name.starts_with("3 KB");
-        bars.add(format!("classify over whatlang, {name}"), ratio, if wanted { OVER_WHATLANG } else { f64::INFINITY });
+        bars.add(
+            format!("classify over whatlang, {name}"),
+            ratio,
+            if wanted { OVER_WHATLANG } else { f64::INFINITY },
+        );
     }
 
     println!("\nallocations of one classify()\n");
-    for (name, texts) in [("30 languages", texts::languages(3_000)), ("several each", texts::mixed(3_000, 12))] {
+    for (name, texts) in
+        [("30 languages", texts::languages(3_000)), ("several each", texts::mixed(3_000, 12))]
+    {
         let counts = texts.iter().map(|t| {
-            let n = alloc::during(|| drop(black_box(classify(&model, &article(&t.text), &Options::default()))));
+            let n =
+                alloc::during(|| drop(black_box(classify(&model, &article(&t.text), &Options::default()))));
             (n, t.name.as_str())
         });
         let mut counts: Vec<_> = counts.collect();
@@ -204,7 +213,11 @@ fn main() {
             if size == 3_000 {
                 at_three = each;
             } else {
-                bars.add(format!("cost per byte of {size} B over that of 3 KB, {set}"), each / at_three, FLATNESS);
+                bars.add(
+                    format!("cost per byte of {size} B over that of 3 KB, {set}"),
+                    each / at_three,
+                    FLATNESS,
+                );
             }
         }
     }

@@ -44,7 +44,8 @@ impl Prose {
                 letters.chunks(4).map(String::from_iter).collect()
             }
         };
-        let sentences = line.split_inclusive(['.', '。', '।']).map(str::trim).filter(|s| !s.is_empty()).collect();
+        let sentences =
+            line.split_inclusive(['.', '。', '।']).map(str::trim).filter(|s| !s.is_empty()).collect();
         Self { code, sentences, words, spaced }
     }
 
@@ -151,9 +152,10 @@ pub fn hostile(size: usize) -> Vec<Text> {
     add("all-distinct foreign-looking words", numbered(&|n| format!("qż{}ğ ", letters(n))));
     add("a script for every letter", fill("aяα"));
     add("a script for every word", fill("cat кот γάτα 猫 חתול قطة बिल्ली แมว "));
-    add("a script for every sentence", numbered(&|n| {
-        format!("The gate {} was shut at ten. Ворота {} закрыли в десять. ", letters(n), n)
-    }));
+    add(
+        "a script for every sentence",
+        numbered(&|n| format!("The gate {} was shut at ten. Ворота {} закрыли в десять. ", letters(n), n)),
+    );
     add("short lines", fill("a\n"));
     add("short lines of words", numbered(&|n| format!("Go {}\n", letters(n))));
     add("lines of page furniture", numbered(&|n| format!("Category: {} No comments\n", letters(n))));
