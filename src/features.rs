@@ -76,6 +76,10 @@ const LN_1P: [u32; 256] = [
     5612, 5616, 5621, 5625, 5629, 5633, 5637, 5642, 5646, 5650, 5654, 5658, 5662, 5666, 5670, 5674, 5678,
 ];
 
+/// Kinds of features: n-grams of 1 to 8 characters, words, bigrams.
+pub const KINDS: usize = 10;
+const KIND_WORD: u8 = 8;
+
 const BOUNDARY: u32 = ' ' as u32;
 const NGRAM_SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 const WORD_SEED: u64 = 0xC2B2_AE3D_27D4_EB4F;
@@ -314,6 +318,14 @@ impl Folded {
 
     #[inline]
     fn emit_ngrams(&self, spec: &FeatureSpec, emit: &mut impl FnMut(u64, u32, Place)) {
+        self.each_ngram(spec, |hash, start, n| {
+            emit(hash, 1, Place { start: self.offsets[start], end: self.offsets[start + n] });
+        });
+    }
+
+    /// Calls `each(hash, start, n)` for every character n-gram, where it starts among the folded characters.
+    #[inline]
+    fn each_ngram(&self, spec: &FeatureSpec, mut each: impl FnMut(u64, usize, usize)) {
         let end = self.chars.len().min(spec.ngram_chars as usize + 1);
         let longest = usize::from(spec.ngram_max);
         for start in 0..end {
@@ -323,11 +335,20 @@ impl Folded {
                 if c == BOUNDARY && n == 0 {
                     continue;
                 }
-                emit(hash, 1, Place { start: self.offsets[start], end: self.offsets[start + n + 1] });
+                each(hash, start, n + 1);
                 if c == BOUNDARY {
                     break;
                 }
             }
+        }
+    }
+
+    /// Calls `each(hash, kind)` for every n-gram, word and bigram of `text`.
+    fn each_kind(&mut self, text: &str, spec: &FeatureSpec, mut each: impl FnMut(u64, u8)) {
+        self.fold(text, spec.ngram_chars.max(spec.word_chars) as usize);
+        self.each_ngram(spec, |hash, _, n| each(hash, (n - 1) as u8));
+        if spec.word_chars > 0 {
+            self.each_word(spec, |hash, words, _| each(hash, KIND_WORD + words - 1));
         }
     }
 
@@ -357,8 +378,14 @@ impl Folded {
 
     #[inline]
     fn emit_words(&self, spec: &FeatureSpec, emit: &mut impl FnMut(u64, u32, Place)) {
-        let end = self.chars.len().min(spec.word_chars as usize + 1);
         let count = u32::from(spec.word_weight);
+        self.each_word(spec, |hash, _, place| emit(hash, count, place));
+    }
+
+    /// Calls `each(hash, words, place)` for every word, where `words` is 1, and every bigram, where it is 2.
+    #[inline]
+    fn each_word(&self, spec: &FeatureSpec, mut each: impl FnMut(u64, u8, Place)) {
+        let end = self.chars.len().min(spec.word_chars as usize + 1);
         let mut hash = WORD_SEED;
         let (mut length, mut start, mut spaced) = (0_usize, 0_u32, true);
         let mut previous: Option<(u64, u32)> = None;
@@ -375,9 +402,9 @@ impl Folded {
             }
             if length >= 2 && spaced {
                 let end = self.offsets[at];
-                emit(hash, count, Place { start, end });
+                each(hash, 1, Place { start, end });
                 if let Some((before, from)) = previous {
-                    emit(mix(before ^ BIGRAM_SEED, hash), count, Place { start: from, end });
+                    each(mix(before ^ BIGRAM_SEED, hash), 2, Place { start: from, end });
                 }
                 previous = Some((hash, start));
             }
@@ -405,6 +432,12 @@ impl Scratch {
     /// without its last and without its first character, 0 where that is a boundary alone.
     pub fn each_parent(&mut self, text: &str, spec: &FeatureSpec, each: impl FnMut(u64, [u64; 2])) {
         self.folded.each_parent(text, spec, each);
+    }
+
+    /// Calls `each(hash, kind)` for every feature of `text` with a kind below [`KINDS`] of its own, repeats
+    /// included: n-grams of n characters are n - 1, then come words and bigrams.
+    pub fn each_kind(&mut self, text: &str, spec: &FeatureSpec, each: impl FnMut(u64, u8)) {
+        self.folded.each_kind(text, spec, each);
     }
 
     /// Fills [`Scratch::vector`] with the document vector of `text`; returns how many bytes were looked at.

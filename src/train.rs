@@ -10,6 +10,8 @@ pub mod review;
 pub mod slice;
 pub mod spam;
 pub mod text;
+mod without;
+pub mod worths;
 
 /// One document in ten is held back from the first fit. Near-duplicates fall on one side: only the
 /// letters of the beginning decide.

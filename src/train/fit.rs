@@ -42,6 +42,8 @@ pub struct Rows {
     /// The weight of each cell of the table; 0 for one that was not taken.
     pub cell_weights: Vec<f64>,
     pub n_documents: u64,
+    /// What each feature's weights are multiplied by, and the bias; none where all count as they are.
+    factors: Option<(Vec<f32>, f64)>,
     /// Where hashes with given leading bits begin.
     index: Vec<u32>,
 }
@@ -121,6 +123,11 @@ impl Rows {
         FeatureCounts { labels: &self.labels[range.clone()], counts: &self.counts[range] }
     }
 
+    /// Multiplies what fitting finds: the weights of each feature, and the bias.
+    pub fn scale_by(&mut self, features: Vec<f32>, bias: f64) {
+        self.factors = Some((features, bias));
+    }
+
     /// The row of a feature.
     pub fn find(&self, hash: u64) -> Option<usize> {
         let hash = hash | 1 << 63;
@@ -136,7 +143,13 @@ const POOLED_SHARE: f64 = 0.3;
 /// Fits one table; features in `left_out` (ascending) count, but are not kept.
 pub fn fit_table(name: &str, rows: &Rows, recipe: &Recipe, left_out: &[u64]) -> Result<TableInput, FitError> {
     let n_labels = rows.present.len();
-    let fitted = fit(recipe.variant, n_labels, recipe.alpha, (0..rows.len()).map(|i| rows.row(i)))?;
+    let mut fitted = fit(recipe.variant, n_labels, recipe.alpha, (0..rows.len()).map(|i| rows.row(i)))?;
+    if let Some((factors, bias)) = &rows.factors {
+        for (i, factor) in factors.iter().enumerate() {
+            fitted.weights[rows.range(i)].iter_mut().for_each(|weight| *weight *= f64::from(*factor));
+        }
+        fitted.bias.iter_mut().for_each(|b| *b *= bias);
+    }
     let importance: Vec<f32> = (0..rows.len())
         .map(|i| importance(recipe.variant, &fitted.weights[rows.range(i)], rows.row(i).counts, n_labels))
         .collect();

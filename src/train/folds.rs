@@ -1,8 +1,8 @@
 //! Models that have not seen a document's source: users bring text of sources nobody trained on.
 
 use super::counts::{Counts, Example, TableCounts};
-use super::fit::{Recipe, Rows, fit_table};
-use super::text::{LeftOut, TrainError};
+use super::fit::{Recipe, Rows};
+use super::text::{Findings, TrainError};
 use crate::bayes::weights::Weights;
 use crate::model::task::POOLED;
 use std::collections::BTreeMap;
@@ -25,18 +25,18 @@ impl SourceFolds {
         counts: &mut Counts,
         n_labels: usize,
         recipe: &Recipe,
-        left_out: &LeftOut,
+        findings: &Findings,
     ) -> Result<Self, TrainError> {
         let mut folds = Self::default();
         for (name, table) in counts.tables.iter_mut().filter(|(name, _)| *name != POOLED) {
-            let left_out = left_out.get(name).map_or(&[][..], Vec::as_slice);
             for sources in deal(table) {
                 let others = |source: &String| sources.binary_search(source).is_err();
-                let rows = Rows::new(table, n_labels, recipe, |cell| !cell.held_back && others(&cell.source));
+                let mut rows =
+                    Rows::new(table, n_labels, recipe, |cell| !cell.held_back && others(&cell.source));
                 if rows.present.iter().filter(|present| **present).count() < 2 {
                     continue;
                 }
-                let input = fit_table(name, &rows, recipe, left_out)?;
+                let input = findings.fit(name, &mut rows, recipe)?;
                 let number = folds.weights.len();
                 folds.weights.push(Weights::pack(n_labels, vec![input])?);
                 folds.of_source.extend(sources.into_iter().map(|source| ((name.clone(), source), number)));
@@ -115,7 +115,7 @@ mod tests {
             bytes: 0.0,
             min_label_documents: 1,
         };
-        let folds = SourceFolds::fit(&mut counts, 3, &recipe, &LeftOut::new()).expect("fits");
+        let folds = SourceFolds::fit(&mut counts, 3, &recipe, &Findings::default()).expect("fits");
         let score = |source: &str, label: u16, text: &str| {
             let weights = folds.without_source_of(&example(source, label, text.into()))?;
             let mut scratch = crate::features::Scratch::default();

@@ -11,10 +11,12 @@
 use super::counts::{Counts, EVEN, Example};
 use super::fit::{Recipe, Rows};
 use super::text::LeftOut;
+use super::without::{Counted, Whole};
+use super::worths::Kinds;
 use crate::bayes::scaled_softmax;
 use crate::features::{FeatureSpec, Scratch};
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// A document that the others would never have labelled so counts `1 + rate` times as much as one they are
 /// certain of. What few documents say of each other is uncertain, so that small tables take the lower rate.
@@ -35,11 +37,9 @@ const TEMPERATURES: usize = 48;
 
 /// One table's counts and what has been seen of its documents.
 struct Table {
-    rows: Rows,
-    /// Sum of each label's weighted counts, and of all.
-    totals: Vec<f64>,
-    all: f64,
+    whole: Whole,
     nested: Vec<AtomicBool>,
+    kinds: Vec<AtomicU8>,
 }
 
 /// What the others say of a document.
@@ -55,7 +55,6 @@ pub struct Reviewer {
     tables: Vec<Table>,
     /// `None` for a document of no table.
     reviewed: Vec<Option<Reviewed>>,
-    alpha: f64,
     spec: FeatureSpec,
 }
 
@@ -67,16 +66,12 @@ impl Reviewer {
         for (name, table) in &mut counts.tables {
             // What follows from other tables' documents is not looked at again here.
             let rows = Rows::new(table, n_labels, recipe, |_| true);
-            let mut totals = vec![0.0; n_labels];
-            for feature in 0..rows.len() {
-                let row = rows.row(feature);
-                row.labels.iter().zip(row.counts).for_each(|(l, n)| totals[usize::from(*l)] += n);
-            }
             let nested = (0..rows.len()).map(|_| AtomicBool::new(false)).collect();
             names.push(name.clone());
-            tables.push(Table { all: totals.iter().sum(), rows, totals, nested });
+            let kinds = (0..rows.len()).map(|_| AtomicU8::new(0)).collect();
+            tables.push(Table { whole: Whole::new(rows, n_labels, recipe.alpha), nested, kinds });
         }
-        Self { names, tables, reviewed: Vec::new(), alpha: recipe.alpha, spec }
+        Self { names, tables, reviewed: Vec::new(), spec }
     }
 
     /// Looks at documents that `counts` holds; their order is that of the emphases.
@@ -86,21 +81,27 @@ impl Reviewer {
             .map_init(Scratch::default, |scratch, example| {
                 let at = self.names.binary_search(&example.table).ok()?;
                 let (table, cells) = (&self.tables[at], counts.tables.get(&example.table)?);
-                let weight = table.rows.cell_weights[cells.cell_number(&example.into())?];
+                let weight = table.whole.rows.cell_weights[cells.cell_number(&example.into())?];
                 scratch.each_parent(&example.text, &self.spec, |longer, parents| {
                     parents.into_iter().for_each(|shorter| table.note_nested(longer, shorter));
                 });
+                scratch.each_kind(&example.text, &self.spec, |hash, kind| {
+                    if let Some(feature) = table.whole.rows.find(hash) {
+                        table.kinds[feature].store(kind, Ordering::Relaxed);
+                    }
+                });
                 scratch.vectorize(&example.text, &self.spec);
-                let scores = table.scores_without(&scratch.vector, example.label, weight, self.alpha);
+                let (vector, label) = (&scratch.vector[..], example.label);
+                let scores = table.scores_without(&Counted { vector, label, weight, emphasis: EVEN });
                 Some(Reviewed { table: at, label: example.label, scores })
             })
             .collect();
         self.reviewed.extend(seen);
     }
 
-    /// The emphasis of each document looked at, in their order, [`EVEN`] on average in each table; and the
-    /// features to leave out.
-    pub fn finish(self) -> (Vec<u32>, LeftOut) {
+    /// The emphasis of each document looked at, in their order, [`EVEN`] on average in each table; the
+    /// features to leave out; the kind of each feature, by table.
+    pub fn finish(self) -> (Vec<u32>, LeftOut, Kinds) {
         let mut of_table: Vec<Vec<(usize, &Reviewed)>> = vec![Vec::new(); self.tables.len()];
         for (i, reviewed) in self.reviewed.iter().enumerate() {
             if let Some(reviewed) = reviewed {
@@ -109,40 +110,43 @@ impl Reviewer {
         }
         let mut emphasis = vec![EVEN; self.reviewed.len()];
         for documents in &of_table {
-            let (temperature, rate) = (temperature(documents), rate(documents.len()));
+            let scored: Vec<(&[f32], u16)> =
+                documents.iter().map(|(_, doc)| (doc.scores.as_slice(), doc.label)).collect();
+            let (temperature, rate) = (temperature(&scored), rate(documents.len()));
             let raw: Vec<u64> = documents
                 .iter()
-                .map(|(_, doc)| (f64::from(EVEN) * (1.0 + rate * (1.0 - doc.p(temperature)))) as u64)
+                .map(|(_, doc)| {
+                    (f64::from(EVEN) * (1.0 + rate * (1.0 - p(&doc.scores, doc.label, temperature)))) as u64
+                })
                 .collect();
             let sum: u64 = raw.iter().sum();
             for ((i, _), raw) in documents.iter().zip(raw) {
                 emphasis[*i] = (raw * u64::from(EVEN) * documents.len() as u64 / sum.max(1)) as u32;
             }
         }
-        let left_out = (self.names.into_iter().zip(self.tables))
-            .map(|(name, table)| {
-                let gone =
-                    |(hash, nested): (&u64, &AtomicBool)| nested.load(Ordering::Relaxed).then_some(*hash);
-                (name, table.rows.hashes.iter().zip(&table.nested).filter_map(gone).collect())
-            })
-            .collect();
-        (emphasis, left_out)
+        let (mut left_out, mut kinds) = (LeftOut::new(), Kinds::new());
+        for (name, table) in self.names.into_iter().zip(self.tables) {
+            let gone = |(hash, nested): (&u64, &AtomicBool)| nested.load(Ordering::Relaxed).then_some(*hash);
+            let gone = table.whole.rows.hashes.iter().zip(&table.nested).filter_map(gone).collect();
+            left_out.insert(name.clone(), gone);
+            let of_table = table.kinds.into_iter().map(AtomicU8::into_inner);
+            kinds.insert(name, table.whole.rows.hashes.into_iter().zip(of_table).collect());
+        }
+        (emphasis, left_out, kinds)
     }
 }
 
-impl Reviewed {
-    /// Probability the others give to the document's own label.
-    fn p(&self, temperature: f64) -> f64 {
-        scaled_softmax(&self.scores, temperature, |_| 0.0)[usize::from(self.label)]
-    }
+/// Probability that scores give to a label.
+fn p(scores: &[f32], label: u16, temperature: f64) -> f64 {
+    scaled_softmax(scores, temperature, |_| 0.0)[usize::from(label)]
 }
 
 /// The temperature of least loss, of a fixed list; losses are added as integers, so that the order of the
 /// documents cannot show.
-fn temperature(documents: &[(usize, &Reviewed)]) -> f64 {
+pub(super) fn temperature(documents: &[(&[f32], u16)]) -> f64 {
     let tried = (0..TEMPERATURES).into_par_iter().map(|i| {
         let t = FIRST_TEMPERATURE * TEMPERATURE_STEP.powi(i as i32);
-        let loss: u64 = documents.iter().map(|(_, d)| (-d.p(t).max(1e-9).ln() * 1e6) as u64).sum();
+        let loss: u64 = documents.iter().map(|d| (-p(d.0, d.1, t).max(1e-9).ln() * 1e6) as u64).sum();
         (loss, i, t)
     });
     tried.min_by_key(|(loss, i, _)| (*loss, *i)).map_or(1.0, |best| best.2)
@@ -150,52 +154,19 @@ fn temperature(documents: &[(usize, &Reviewed)]) -> f64 {
 
 impl Table {
     fn note_nested(&self, longer: u64, shorter: u64) {
-        if let (Some(longer), Some(shorter)) = (self.rows.find(longer), self.rows.find(shorter))
+        if let (Some(longer), Some(shorter)) = (self.whole.rows.find(longer), self.whole.rows.find(shorter))
             && longer != shorter
-            && self.rows.documents[longer] == self.rows.documents[shorter]
+            && self.whole.rows.documents[longer] == self.whole.rows.documents[shorter]
         {
             self.nested[longer].store(true, Ordering::Relaxed);
         }
     }
 
-    /// Scores of a document by the complement weights of everything but itself; minus infinity for a label that
-    /// no other document has.
-    fn scores_without(&self, vector: &[(u64, u32)], label: u16, weight: f64, alpha: f64) -> Vec<f32> {
-        let unit = 1.0 / f64::from(crate::features::WEIGHT_SCALE);
-        let mut scores = vec![0.0_f64; self.totals.len()];
-        let (mut known, mut mass) = (0.0, 0.0);
-        for &(hash, w) in vector {
-            let Some(feature) = self.rows.find(hash) else { continue };
-            let value = f64::from(w) * unit;
-            let own = weight * value;
-            mass += own;
-            let row = self.rows.row(feature);
-            let others = row.counts.iter().sum::<f64>() - own;
-            if others <= 1e-6 {
-                continue;
-            }
-            known += value;
-            let background = (others + alpha).ln();
-            for (&l, &count) in row.labels.iter().zip(row.counts) {
-                let count = if l == label { count - own } else { count };
-                if count > 1e-6 {
-                    let complement = (others - count).max(0.0) + alpha;
-                    scores[usize::from(l)] += value * (background - complement.ln());
-                }
-            }
-        }
-        let smoothing = alpha * self.rows.len() as f64;
-        let all = self.all - mass;
-        (scores.iter().zip(&self.totals).enumerate())
-            .map(|(l, (score, total))| {
-                let total = if l == usize::from(label) { total - mass } else { *total };
-                if total <= 1e-6 {
-                    return f32::NEG_INFINITY;
-                }
-                let bias = (all - total + smoothing).ln() - (all + smoothing).ln();
-                (score + known * bias) as f32
-            })
-            .collect()
+    /// Scores of a document by everything but itself.
+    fn scores_without(&self, document: &Counted<'_>) -> Vec<f32> {
+        let mut scores = vec![0.0_f64; self.whole.rows.present.len()];
+        let rest = self.whole.terms(document, |_, label, term| scores[usize::from(label)] += term);
+        scores.iter().zip(rest).map(|(score, rest)| (score + rest) as f32).collect()
     }
 }
 
@@ -266,7 +237,7 @@ mod tests {
                 }
             }
             // The vocabulary stays that of all documents: so does the smoothing of the denominators.
-            let smoothing = reviewer.tables[0].rows.len() as f64;
+            let smoothing = reviewer.tables[0].whole.rows.len() as f64;
             let sum: f64 = total.iter().sum();
             for l in 0..2 {
                 let expected =
@@ -283,7 +254,7 @@ mod tests {
         let mut counts = count(&all);
         let mut reviewer = Reviewer::new(&mut counts, 2, &RECIPE);
         reviewer.look_at(&counts, &all);
-        let (emphasis, _) = reviewer.finish();
+        let (emphasis, ..) = reviewer.finish();
         assert!(emphasis[..5].iter().all(|e| *e < emphasis[5]), "{emphasis:?}");
         let mean = f64::from(emphasis.iter().sum::<u32>()) / emphasis.len() as f64;
         assert!((mean - f64::from(EVEN)).abs() <= 1.0, "{emphasis:?}");
@@ -295,7 +266,7 @@ mod tests {
         let mut counts = count(&all);
         let mut reviewer = Reviewer::new(&mut counts, 2, &RECIPE);
         reviewer.look_at(&counts, &all);
-        let (_, left_out) = reviewer.finish();
+        let (_, left_out, _) = reviewer.finish();
         // Between other letters the n-gram alone has its place.
         let hash = |ngram: &str| {
             let mut found = None;

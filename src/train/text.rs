@@ -3,10 +3,11 @@
 use super::counts::{Counts, Example};
 use super::fit::{Recipe, Rows, fit_table};
 use super::folds::SourceFolds;
+use super::worths::Worths;
 use crate::bayes::calibration::{Confidence, Confidences, HeldBack, Scaling, fit_scaling, fit_temperature};
 use crate::bayes::fit::FitError;
 use crate::bayes::ranking;
-use crate::bayes::weights::{Table, Weights, WeightsError};
+use crate::bayes::weights::{Table, TableInput, Weights, WeightsError};
 use crate::evaluate::{Evaluation, Outcome};
 use crate::features::{FeatureSpec, Scratch};
 use crate::model::task::{POOLED, back_off};
@@ -80,12 +81,30 @@ impl Scalings {
 /// Features by table that count but are not kept, each list ascending.
 pub type LeftOut = BTreeMap<String, Vec<u64>>;
 
+/// What looking at the documents again has found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    pub left_out: LeftOut,
+    /// What kinds of features are worth, of the tables large enough to tell.
+    pub worths: BTreeMap<String, Worths>,
+}
+
+impl Findings {
+    /// Fits one table as found.
+    pub(super) fn fit(&self, name: &str, rows: &mut Rows, recipe: &Recipe) -> Result<TableInput, FitError> {
+        if let Some(worths) = self.worths.get(name) {
+            worths.scale(rows);
+        }
+        fit_table(name, rows, recipe, self.left_out.get(name).map_or(&[], Vec::as_slice))
+    }
+}
+
 /// Fits every table of `counts`; `held_back` says whether held-back cells take part.
 pub fn fit_all(
     counts: &mut Counts,
     n_labels: usize,
     recipe: &Recipe,
-    left_out: &LeftOut,
+    findings: &Findings,
     held_back: bool,
 ) -> Result<Weights, TrainError> {
     if counts.tables.is_empty() {
@@ -100,8 +119,8 @@ pub fn fit_all(
         if name != POOLED && documents.values().any(|n| *n < recipe.min_label_documents) {
             continue;
         }
-        let rows = Rows::new(table, n_labels, recipe, |cell| held_back || !cell.held_back);
-        let input = fit_table(name, &rows, recipe, left_out.get(name).map_or(&[], Vec::as_slice))?;
+        let mut rows = Rows::new(table, n_labels, recipe, |cell| held_back || !cell.held_back);
+        let input = findings.fit(name, &mut rows, recipe)?;
         // A table that saw one label only would answer it whatever the text.
         let labels = input.bias.iter().filter(|b| **b != f32::NEG_INFINITY).count();
         if labels >= 2 {

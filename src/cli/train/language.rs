@@ -21,7 +21,7 @@ use crate::train::counts::{Counts, Example};
 use crate::train::fit::Recipe;
 use crate::train::is_held_back;
 use crate::train::language::{Parents, prune, score_pieces, temperatures};
-use crate::train::text::{LeftOut, TrainError, fit_all};
+use crate::train::text::{Findings, TrainError, fit_all};
 use anyhow::anyhow;
 use rayon::prelude::*;
 use std::collections::btree_map::Entry;
@@ -322,7 +322,8 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
         .iter()
         .map(|chosen| LITTLE_TEXT * (1.0 - (chosen.chars as f64 / LABEL_CHARS as f64).min(1.0)))
         .collect();
-    let mut first = fit_all(&mut counted, labels.len(), &recipe, &LeftOut::default(), false).map_err(work)?;
+    let mut first =
+        fit_all(&mut counted, labels.len(), &recipe, &Findings::default(), false).map_err(work)?;
     allow_for_little_text(&mut first, &offsets);
     let uncalibrated = Detector::new(pairs.clone(), first, SPEC, Vec::new());
     let mut held_back: Vec<(String, u16)> = Vec::new();
@@ -359,7 +360,7 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     let scores = evaluation.report();
     interrupt.check()?;
     let mut weights =
-        fit_all(&mut counted, labels.len(), &recipe, &LeftOut::default(), true).map_err(work)?;
+        fit_all(&mut counted, labels.len(), &recipe, &Findings::default(), true).map_err(work)?;
     allow_for_little_text(&mut weights, &offsets);
     let card = TaskCard {
         pipeline: pipeline_fingerprint(Some(&SPEC)),

@@ -26,8 +26,9 @@ use crate::train::is_held_back;
 use crate::train::ledger::Ledger;
 use crate::train::review::Reviewer;
 use crate::train::text::{
-    CalibrationWeights, Calibrator, LeftOut, Scalings, TrainError, fit_all, of_one_language,
+    CalibrationWeights, Calibrator, Findings, Scalings, TrainError, fit_all, of_one_language,
 };
+use crate::train::worths::Appraiser;
 use anyhow::{Context, anyhow};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -226,13 +227,13 @@ pub fn train(
     let mut counts = ledger.counts;
     let n_labels = labels.ids.len();
     let work = |e: TrainError| Failure::Work(anyhow!(e));
-    let mut left_out = LeftOut::default();
+    let mut findings = Findings::default();
     if let Some(mut spool) = spool {
         let mut reviewer = Reviewer::new(&mut counts, n_labels, &recipe);
         spool.for_each(interrupt, |batch| reviewer.look_at(&counts, batch))?;
-        let (emphasis, nested) = reviewer.finish();
+        let (emphasis, nested, kinds) = reviewer.finish();
         if recipe.bytes > 0.0 {
-            left_out = nested;
+            findings.left_out = nested;
         }
         let mut again = Counts::new(spec);
         let mut rest = emphasis.as_slice();
@@ -245,15 +246,23 @@ pub fn train(
             rest = others;
         })?;
         counts = again;
-        left_out.insert(POOLED.to_string(), of_one_language(&mut counts));
+        findings.left_out.insert(POOLED.to_string(), of_one_language(&mut counts));
+        let mut appraiser = Appraiser::new(&mut counts, n_labels, &recipe, &findings.left_out, kinds);
+        let mut rest = emphasis.as_slice();
+        spool.for_each(interrupt, |batch| {
+            let (these, others) = rest.split_at(batch.len().min(rest.len()));
+            appraiser.look_at(&counts, batch, these);
+            rest = others;
+        })?;
+        findings.worths = appraiser.finish();
     }
     if let Some(path) = &args.save_fit {
         let mut ledger = Ledger { task: args.task.name().to_string(), labels: names.clone(), counts };
         kept::write(path, &mut ledger)?;
         counts = ledger.counts;
     }
-    let first = fit_all(&mut counts, n_labels, &recipe, &left_out, false).map_err(work)?;
-    let folds = SourceFolds::fit(&mut counts, n_labels, &recipe, &left_out).map_err(work)?;
+    let first = fit_all(&mut counts, n_labels, &recipe, &findings, false).map_err(work)?;
+    let folds = SourceFolds::fit(&mut counts, n_labels, &recipe, &findings).map_err(work)?;
     let mut calibrator = Calibrator::new(match args.task {
         TrainTask::Spam => CalibrationWeights::Labels,
         _ => CalibrationWeights::Documents,
@@ -282,7 +291,7 @@ pub fn train(
     })?;
     drop(first);
     interrupt.check()?;
-    let mut weights = fit_all(&mut counts, n_labels, &recipe, &left_out, true).map_err(work)?;
+    let mut weights = fit_all(&mut counts, n_labels, &recipe, &findings, true).map_err(work)?;
     let scalings = calibrator.scalings(n_labels, previous_scalings(base, &labels.ids));
     for table in 0..weights.tables().len() {
         let scaling = scalings.of(&weights.tables()[table].name).clone();
