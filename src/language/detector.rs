@@ -1,9 +1,9 @@
-//! One calibrated answer from three sources: our naive Bayes over character n-grams, whatlang, and what
-//! the script alone tells.
+//! One calibrated answer: our naive Bayes over character n-grams among the labels the script leaves. whatlang
+//! names Latin, which has no training text.
 
 use super::prior::{log_prior, log_prior_among_relatives, relatives};
 use super::rows::Rows;
-use super::whatlang::{Opinion, Peer, may_be_said_latin, opinion, peer};
+use super::whatlang::{Peer, may_be_said_latin, opinion, peer};
 use super::{Language, LanguageCandidate, LanguageResult, LanguageVerdict, RankLanguages};
 use crate::bayes::softmax;
 use crate::bayes::weights::Weights;
@@ -37,19 +37,18 @@ const FEW_UNITS: f32 = 60.0;
 const ONE_SCRIPT: f64 = 0.9;
 /// Code has more of its marks per character, blanks left out.
 const CODE_MARKS: f64 = 0.12;
-/// whatlang is asked only when our own answer is less certain than this.
-const SURE: f64 = 0.98;
-/// Odds whatlang's full confidence is worth, found on held-back words and sentences.
-const WHATLANG_ODDS: f64 = 12.0;
 /// What being the standard language of a confusable group is worth.
 const STANDARD_ODDS: f64 = 2.0;
 const HINT_ODDS: f64 = 8.0;
 const ALLOWED_ODDS: f64 = 50.0;
 /// An answer is reliable from this probability on.
-const RELIABLE: f64 = 0.96;
+const RELIABLE: f64 = 0.95;
 
 /// A lead per n-gram above which no text is Latin taken for something else: whatlang need not be asked.
 const CLEAR: f64 = 0.5;
+/// Fewer n-grams than a long word or two short ones give are not called Latin: whatlang's guess of one word is
+/// hardly ever sure enough, and costs several times our own.
+const LATIN_UNITS: f32 = 40.0;
 
 /// No training text is Latin, so whatlang alone names it. How far to believe it: a logistic regression on its
 /// confidence, the lead of our own best language per n-gram and the number of n-grams.
@@ -300,20 +299,13 @@ impl Detector {
         let mut scores = Vec::new();
         let judged = with_scratch(|scratch| self.judge(text, scratch, &mut scores));
         let mut p = softmax(&scores, self.temperature(judged.units));
-        let top = p.iter().copied().fold(0.0, f64::max);
         let margin = self.margin(&scores) / f64::from(judged.units.max(1.0));
-        let close = may_be_latin && judged.script == Script::LATIN && margin < CLEAR;
-        let seen = match judged.letters {
-            0 => None,
-            _ if top < SURE => opinion(text),
-            _ if close && may_be_said_latin(text, self.likeliest(&scores)) => opinion(text),
-            _ => None,
+        let close =
+            may_be_latin && judged.script == Script::LATIN && judged.units >= LATIN_UNITS && margin < CLEAR;
+        let seen = match close && may_be_said_latin(text, self.likeliest(&scores)) {
+            true => opinion(text),
+            false => None,
         };
-        if let Some(seen) = seen
-            && top < SURE
-        {
-            self.listen(&mut p, seen);
-        }
         if let Some(hint) = prior.hint {
             self.favour(&mut p, HINT_ODDS, |l| l.folded() == hint.folded());
         }
@@ -347,26 +339,6 @@ impl Detector {
             .map(|(score, _)| *score)
             .fold(f32::NEG_INFINITY, f32::max);
         f64::from(best - next)
-    }
-
-    /// Moves probability among the languages whatlang knows; what it never heard of keeps its own, as
-    /// its answer says nothing about Bosnian when it can only say Croatian.
-    fn listen(&self, p: &mut [f64], seen: Opinion) {
-        let odds = 1.0 + WHATLANG_ODDS * seen.confidence;
-        let mass = |p: &[f64]| -> f64 {
-            p.iter().zip(&self.facts).filter(|(_, label)| label.peer.is_some()).map(|(p, _)| p).sum()
-        };
-        let before = mass(p);
-        for (p, (language, _)) in p.iter_mut().zip(&self.labels) {
-            if language.folded() == seen.language.folded() {
-                *p *= odds;
-            }
-        }
-        let after = mass(p);
-        if after > 0.0 {
-            let heard_of = p.iter_mut().zip(&self.facts).filter(|(_, label)| label.peer.is_some());
-            heard_of.for_each(|(p, _)| *p *= before / after);
-        }
     }
 
     fn favour(&self, p: &mut [f64], odds: f64, favoured: impl Fn(Language) -> bool) {

@@ -1,4 +1,4 @@
-//! What whatlang thinks: a second opinion on 70 languages. The only file that names whatlang.
+//! What whatlang thinks, of Latin above all. The only file that names whatlang.
 
 use super::Language;
 
