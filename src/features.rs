@@ -570,6 +570,23 @@ mod tests {
     }
 
     #[test]
+    fn every_feature_has_a_kind() {
+        let text = "Ab cde, 42 日本語 ghi jk";
+        let mut scratch = Scratch::default();
+        let mut listed: Vec<u64> = scratch.list(text, &SPEC).iter().map(|(hash, _)| *hash).collect();
+        let mut kinds = Vec::new();
+        scratch.each_kind(text, &SPEC, |hash, kind| kinds.push((hash | 1 << 63, kind)));
+        assert!(kinds.iter().all(|(_, kind)| usize::from(*kind) < KINDS));
+        let count = |kind| kinds.iter().filter(|(_, k)| *k == kind).count();
+        // 13 letters and digits, 日本語 among them; words of two and more but for 日本語; bigrams past it
+        assert_eq!([count(0), count(KIND_WORD), count(KIND_WORD + 1)], [15, 5, 4], "{kinds:?}");
+        let mut named: Vec<u64> = kinds.into_iter().map(|(hash, _)| hash).collect();
+        listed.sort_unstable();
+        named.sort_unstable();
+        assert_eq!(named, listed);
+    }
+
+    #[test]
     fn ngrams_stay_within_words() {
         // " ab ": a-boundary, the letters and their n-grams up to three; then the words and the bigram.
         let found = pieces("ab c");
