@@ -8,7 +8,7 @@ FROM debian:trixie-slim
 RUN useradd --system --no-create-home --uid 10001 glotsift
 COPY --from=build /src/target/release/glotsift /usr/local/bin/glotsift
 USER 10001
-# No authentication: publish the port to trusted networks only.
+# Neither TLS nor tokens unless GLOTSIFT_TLS_CERT, GLOTSIFT_TLS_KEY and GLOTSIFT_TOKENS name mounted files.
 ENV GLOTSIFT_LISTEN=0.0.0.0:50051 GLOTSIFT_LOG_FORMAT=json
 EXPOSE 50051
 STOPSIGNAL SIGTERM

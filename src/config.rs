@@ -1,14 +1,14 @@
 //! Settings: flags over environment (`GLOTSIFT_*`) over a TOML file, checked as a whole before a port opens.
 
-use crate::rpc::Limits;
 use crate::rpc::server::ServeConfig;
+use crate::rpc::{Limits, TlsFiles};
 use crate::telemetry::{self, LogFormat};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Loopback: a server without authentication does not face the network unless told to.
+/// Loopback: a server does not face the network unless told to.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:50051";
 
 /// The settings of `serve` as one source gives them, nothing checked. Keys of the file are the flags' names.
@@ -21,6 +21,19 @@ pub struct RawServeArgs {
     /// A model bundle's folder; the built-in model when left out
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
+    /// The server's certificate and those up to its root, PEM; read again when it changes. Plain text without
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, PEM
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Certificates, PEM, of which one must have signed a client's; any client without
+    #[arg(long, value_name = "FILE")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// A TOML file of hashed tokens and their roles, made by `glotsift token`; read again when it changes.
+    /// Without, everyone who can connect may classify
+    #[arg(long, value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
     /// Largest article text in bytes [default: 1048576]
     #[arg(long, value_name = "BYTES")]
     pub max_text_bytes: Option<u32>,
@@ -90,6 +103,10 @@ macro_rules! each_setting {
         RawServeArgs {
             listen: $op!(listen, "text"),
             models: $op!(models, "a folder"),
+            tls_cert: $op!(tls_cert, "a file"),
+            tls_key: $op!(tls_key, "a file"),
+            tls_client_ca: $op!(tls_client_ca, "a file"),
+            tokens: $op!(tokens, "a file"),
             max_text_bytes: $op!(max_text_bytes, "a whole number"),
             max_frame_bytes: $op!(max_frame_bytes, "a whole number"),
             max_in_flight: $op!(max_in_flight, "a whole number"),
@@ -178,6 +195,9 @@ impl RawServeArgs {
             server: ServeConfig {
                 limits: Limits { max_text_bytes, max_frame_bytes, ..default.limits },
                 reflection: self.reflection.unwrap_or(default.reflection),
+                tls: tls_files(self.tls_cert, self.tls_key, self.tls_client_ca)?,
+                tokens: self.tokens,
+                reload: default.reload,
                 drain: seconds(self.drain_seconds, default.drain),
                 handshake: seconds(self.handshake_seconds, default.handshake),
                 receive: seconds(self.receive_seconds, default.receive),
@@ -206,6 +226,7 @@ impl RawServeArgs {
                     default.max_in_flight_bytes,
                 )?,
                 max_in_flight: at_least("max-in-flight", self.max_in_flight, 1, default.max_in_flight)?,
+                before_call: default.before_call,
             },
             log_format: log_format.parse().map_err(|expected| ConfigError::Value {
                 name: "log-format",
@@ -214,6 +235,25 @@ impl RawServeArgs {
             })?,
             log_level,
         })
+    }
+}
+
+/// All that TLS needs or nothing of it: half of it would serve plain text to who asked for more.
+fn tls_files(
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+) -> Result<Option<TlsFiles>, ConfigError> {
+    let lonely = |name, path: &Path, missing: &str| {
+        let expected = format!("{missing} beside it");
+        Err(ConfigError::Value { name, value: path.display().to_string(), expected })
+    };
+    match (cert, key, client_ca) {
+        (Some(cert), Some(key), client_ca) => Ok(Some(TlsFiles { cert, key, client_ca })),
+        (Some(cert), None, _) => lonely("tls-cert", &cert, "tls-key"),
+        (None, Some(key), _) => lonely("tls-key", &key, "tls-cert"),
+        (None, None, Some(ca)) => lonely("tls-client-ca", &ca, "tls-cert and tls-key"),
+        (None, None, None) => Ok(None),
     }
 }
 
@@ -259,6 +299,8 @@ mod tests {
             "max-frame-bytes is \"8388608\", expected more than max-text-bytes, which is 9000000",
         );
         refused("log-format = \"xml\"", "log-format is \"xml\", expected text or json");
+        refused("tls-cert = \"c.pem\"", "tls-cert is \"c.pem\", expected tls-key beside it");
+        refused("tls-client-ca = \"a\"", "tls-client-ca is \"a\", expected tls-cert and tls-key beside it");
         refused("max-in-flight = 0", "max-in-flight is \"0\", expected at least 1");
         let error = RawServeArgs::from_toml(Path::new("g.toml"), "reflection = true\nport = 5").unwrap_err();
         assert!(error.to_string().starts_with("g.toml:2:1: unknown field `port`"), "{error}");

@@ -1,6 +1,7 @@
-//! What every call gets, whatever its method: a request id, its deadline, a place in the count of calls in
+//! What every call gets, whatever its method: a request id, a check of its token, its deadline, a place in the count of calls in
 //! flight, protection from a panic, the right status codes, and a line in the log.
 
+use crate::rpc::auth::Auth;
 use crate::rpc::intake::{Budget, Intake, Share};
 use crate::rpc::{pb, status};
 use crate::telemetry;
@@ -11,6 +12,7 @@ use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::hash::BuildHasher;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,6 +55,7 @@ impl CallStats {
 #[derive(Clone)]
 pub(crate) struct Calls<S> {
     inner: S,
+    auth: Auth,
     in_flight: Arc<Semaphore>,
     budget: Arc<Budget>,
     limits: CallLimits,
@@ -67,6 +70,8 @@ pub(crate) struct CallLimits {
     pub(crate) max_frame_bytes: usize,
     /// How long a message may take to arrive.
     pub(crate) receive: Duration,
+    /// See `ServeConfig`.
+    pub(crate) before_call: Option<fn(&str)>,
 }
 
 impl<S> Calls<S>
@@ -76,24 +81,32 @@ where
 {
     /// Once `stop` is cancelled, calls still waiting for their client or their deadline are answered
     /// UNAVAILABLE.
-    pub(crate) fn new(inner: S, limits: CallLimits, stop: CancellationToken) -> Self {
+    pub(crate) fn new(inner: S, auth: Auth, limits: CallLimits, stop: CancellationToken) -> Self {
         let in_flight = Arc::new(Semaphore::new(limits.max_in_flight));
-        Self { inner, in_flight, budget: Budget::new(limits.max_in_flight_bytes), limits, stop }
+        Self { inner, auth, in_flight, budget: Budget::new(limits.max_in_flight_bytes), limits, stop }
     }
 
     pub(crate) async fn handle(
         mut self,
         mut request: Request<Body>,
+        peer: IpAddr,
     ) -> Result<Response<CallBody>, Infallible> {
         let share = Arc::new(Share::new(self.budget.clone()));
         let stats = Arc::new(CallStats { share: share.clone(), ..CallStats::default() });
         let mut log = CallLog {
             request_id: request_id(request.headers()),
             method: request.uri().path().to_owned(),
+            client: None,
             begun: Instant::now(),
             stats: stats.clone(),
             code: None,
         };
+        match self.auth.allow(&log.method, request.headers(), peer) {
+            Ok(client) => log.client = client,
+            Err(status) => return Ok(refusal(status, log)),
+        }
+        // Nobody below has a use for it, so nobody below can leak it.
+        request.headers_mut().remove(http::header::AUTHORIZATION);
         let exempt = log.method.starts_with(EXEMPT);
         let permit = match self.in_flight.clone().try_acquire_owned() {
             Ok(permit) => Some(permit),
@@ -114,7 +127,12 @@ where
             request = request.map(|body| Body::new(Intake::new(body, share, self.limits.receive, unary)));
         }
 
-        let mut answer = Box::pin(async move { self.inner.call(request).await });
+        let mut answer = Box::pin(async move {
+            if let Some(before_call) = self.limits.before_call {
+                before_call(request.uri().path());
+            }
+            self.inner.call(request).await
+        });
         let answered = poll_fn(|cx| {
             match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
                 Ok(Poll::Ready(Ok(response))) => return Poll::Ready(Ok(response)),
@@ -131,9 +149,8 @@ where
             Err(status) => return Ok(refusal(status, log)),
         };
         if let Some(status) = Status::from_header_map(response.headers()) {
-            let adopted = status::adopt(status.clone(), max_frame_bytes);
-            if adopted.code() != status.code() || adopted.details() != status.details() {
-                return Ok(refusal(adopted, log));
+            if status.code() != Code::Ok {
+                return Ok(refusal(status::adopt(status, max_frame_bytes), log));
             }
             log.code = Some(status.code());
         }
@@ -149,7 +166,8 @@ where
 
 fn refusal(status: Status, mut log: CallLog) -> Response<CallBody> {
     log.code = Some(status.code());
-    let (mut parts, body) = status.into_http::<Body>().into_parts();
+    let (mut parts, body) =
+        status::with_request_id(&status, &log.request_id).into_http::<Body>().into_parts();
     log.tell_id(&mut parts.headers);
     Response::from_parts(parts, CallBody { inner: body, ends: None, log, ended: false, _permit: None })
 }
@@ -221,6 +239,7 @@ impl CallBody {
     fn end_with(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         self.ended = true;
         self.log.code = Some(status.code());
+        let status = status::with_request_id(&status, &self.log.request_id);
         let mut trailers = HeaderMap::new();
         match status.add_header(&mut trailers) {
             Ok(()) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
@@ -251,7 +270,10 @@ impl http_body::Body for CallBody {
                     && let Some(trailers) = frame.trailers_ref()
                 {
                     let status = Status::from_header_map(trailers);
-                    self.log.code = Some(status.map_or(Code::Unknown, |status| status.code()));
+                    match status {
+                        Some(status) if status.code() != Code::Ok => return self.end_with(status),
+                        status => self.log.code = Some(status.map_or(Code::Unknown, |_| Code::Ok)),
+                    }
                 }
                 return Poll::Ready(frame);
             }
@@ -276,6 +298,8 @@ impl http_body::Body for CallBody {
 struct CallLog {
     request_id: String,
     method: String,
+    /// The name of the caller's token.
+    client: Option<Arc<str>>,
     begun: Instant,
     stats: Arc<CallStats>,
     /// `None` until the call has been answered: a call dropped before that was cancelled.
@@ -303,9 +327,12 @@ impl Drop for CallLog {
         let latency_us = self.begun.elapsed().as_micros() as u64;
         let text_bytes = self.stats.text_bytes.load(Ordering::Relaxed);
         let (request_id, method) = (self.request_id.as_str(), self.method.as_str());
+        let client = self.client.as_deref();
         match code {
-            Code::Ok => tracing::debug!(request_id, method, code = ?code, latency_us, text_bytes, "call"),
-            _ => tracing::info!(request_id, method, code = ?code, latency_us, text_bytes, "call"),
+            Code::Ok => {
+                tracing::debug!(request_id, client, method, code = ?code, latency_us, text_bytes, "call");
+            }
+            _ => tracing::info!(request_id, client, method, code = ?code, latency_us, text_bytes, "call"),
         }
     }
 }

@@ -6,28 +6,27 @@
 
 use crate::classify::{Options, classify};
 use crate::model::Model;
+use crate::rpc::auth::{self, Auth};
 use crate::rpc::call::{CallLimits, Calls};
+use crate::rpc::connection::Server;
 use crate::rpc::convert::Limits;
 use crate::rpc::health::{HealthService, Phase};
 use crate::rpc::pb::classifier_service_server::ClassifierServiceServer;
+use crate::rpc::reload::FileError;
 use crate::rpc::service::Classifier;
+use crate::rpc::tls::TlsFiles;
 use crate::text::Article;
 use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::io;
-use std::pin::{Pin, pin};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::body::Body;
 use tonic::codec::CompressionEncoding::{Gzip, Zstd};
 use tonic::service::Routes;
 
@@ -36,6 +35,12 @@ use tonic::service::Routes;
 pub struct ServeConfig {
     pub limits: Limits,
     pub reflection: bool,
+    /// Plain text when left out.
+    pub tls: Option<TlsFiles>,
+    /// A file of tokens; without, everyone may classify.
+    pub tokens: Option<PathBuf>,
+    /// How often the files of certificates and tokens are looked at.
+    pub reload: Duration,
     /// How long calls in progress may take once the server has been told to stop.
     pub drain: Duration,
     /// How long a new connection may take to say that it speaks HTTP/2.
@@ -48,6 +53,9 @@ pub struct ServeConfig {
     pub max_in_flight: usize,
     /// Request bytes held at once by all calls; bounds memory where the limits per message cannot.
     pub max_in_flight_bytes: usize,
+    /// For tests of what a broken handler costs: called with the path of every request, may panic.
+    #[doc(hidden)]
+    pub before_call: Option<fn(&str)>,
 }
 
 impl Default for ServeConfig {
@@ -55,6 +63,9 @@ impl Default for ServeConfig {
         Self {
             limits: Limits::default(),
             reflection: true,
+            tls: None,
+            tokens: None,
+            reload: Duration::from_secs(1),
             drain: Duration::from_secs(10),
             handshake: Duration::from_secs(10),
             receive: Duration::from_secs(30),
@@ -63,14 +74,21 @@ impl Default for ServeConfig {
             max_concurrent_streams: 200,
             max_in_flight: 1_024,
             max_in_flight_bytes: 256 << 20,
+            before_call: None,
         }
+    }
+}
+
+impl ServeConfig {
+    /// Whether the files that the settings name can be used.
+    pub fn check(&self) -> Result<(), FileError> {
+        self.tls.as_ref().map_or(Ok(()), TlsFiles::check)?;
+        self.tokens.as_deref().map_or(Ok(()), auth::check)
     }
 }
 
 /// A peer that does not answer a ping for this long is gone.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The client preface; a connection that has not sent it is nobody's.
-const PREFACE_BYTES: usize = 24;
 /// For the UNAVAILABLE of the calls that are cut to reach their clients.
 const LAST_WORD: Duration = Duration::from_millis(200);
 /// After a failed accept, such as too many open files: a busy loop would help nobody.
@@ -80,6 +98,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub enum ServeError {
     #[error("the reflection service cannot read the descriptors")]
     Reflection(#[from] tonic_reflection::server::Error),
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 /// How serving ended.
@@ -105,15 +125,19 @@ pub async fn serve(
         max_in_flight_bytes: config.max_in_flight_bytes,
         max_frame_bytes: config.limits.max_frame_bytes,
         receive: config.receive,
+        before_call: config.before_call,
     };
-    let calls = Calls::new(routes, limits, stop.clone());
-    let server = Server {
-        calls,
-        http: http(&config),
-        handshake: config.handshake,
-        drain: CancellationToken::new(),
-        cut: CancellationToken::new(),
+    let cut = CancellationToken::new();
+    let auth = match &config.tokens {
+        Some(path) => Auth::watch(path, config.reload, cut.clone())?,
+        None => Auth::open(),
     };
+    let calls = Calls::new(routes, auth, limits, stop.clone());
+    let tls = config.tls.as_ref().map(|files| files.watch(config.reload, cut.clone())).transpose()?;
+    let drain = CancellationToken::new();
+    let server = Server { calls, http: http(&config), tls, handshake: config.handshake, drain, cut };
+    // However serving ends, nothing goes on reading files.
+    let _end = server.cut.clone().drop_guard();
     let warm = phase.clone();
     tokio::task::spawn_blocking(move || {
         warm_up(&model);
@@ -204,11 +228,11 @@ async fn accept(
         };
         match accepted {
             // Closing at once tells the client more than silence would.
-            Ok((stream, _)) => match places.clone().try_acquire_owned() {
+            Ok((stream, peer)) => match places.clone().try_acquire_owned() {
                 Ok(place) => {
                     let server = server.clone();
                     connections.spawn(async move {
-                        server.connection(stream).await;
+                        server.connection(stream, peer.ip()).await;
                         drop(place);
                     });
                 }
@@ -219,105 +243,5 @@ async fn accept(
                 sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
-}
-
-/// What every connection shares.
-#[derive(Clone)]
-struct Server {
-    calls: Calls<Routes>,
-    http: http2::Builder<TokioExecutor>,
-    handshake: Duration,
-    /// No new streams; connections end with their last one.
-    drain: CancellationToken,
-    /// Connections end now.
-    cut: CancellationToken,
-}
-
-impl Server {
-    async fn connection(self, stream: TcpStream) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "nodelay");
-        }
-        let received = Arc::new(AtomicUsize::new(0));
-        let io = TokioIo::new(Counted { stream, received: received.clone() });
-        let silent = || received.load(Ordering::Relaxed) < PREFACE_BYTES;
-        let calls = self.calls;
-        let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-            calls.clone().handle(request.map(Body::new))
-        });
-        let mut connection = pin!(self.http.serve_connection(io, service));
-        let mut handshake = pin!(sleep(self.handshake));
-        let (mut checked, mut draining) = (false, false);
-        loop {
-            tokio::select! {
-                ended = &mut connection => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "connection failed");
-                    }
-                    return;
-                }
-                () = &mut handshake, if !checked => {
-                    checked = true;
-                    if silent() {
-                        tracing::debug!("connection closed: no HTTP/2 preface in time");
-                        return;
-                    }
-                }
-                () = self.drain.cancelled(), if !draining => {
-                    draining = true;
-                    if silent() {
-                        return;
-                    }
-                    connection.as_mut().graceful_shutdown();
-                }
-                () = self.cut.cancelled() => return,
-            }
-        }
-    }
-}
-
-/// A stream that counts what it has received, to tell a silent peer from a slow one.
-struct Counted {
-    stream: TcpStream,
-    received: Arc<AtomicUsize>,
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.received.fetch_add(buf.filled().len() - before, Ordering::Relaxed);
-        read
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

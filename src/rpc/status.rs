@@ -1,4 +1,5 @@
-//! Failures as AIP-193 statuses: every one carries an `ErrorInfo` of our domain.
+//! Failures as AIP-193 statuses: every one carries an `ErrorInfo` of our domain and, on its way out, a
+//! `RequestInfo`.
 
 use crate::rpc::convert::InvalidRequest;
 use crate::rpc::pb;
@@ -42,6 +43,22 @@ pub(crate) fn internal(request_id: &str) -> Status {
 pub(crate) fn deadline_exceeded() -> Status {
     let details = info("DEADLINE_EXCEEDED", []);
     Status::with_error_details(Code::DeadlineExceeded, "the call's deadline passed", details)
+}
+
+pub(crate) fn token_missing() -> Status {
+    let message = "this method needs a token, expected metadata `authorization: Bearer TOKEN`";
+    Status::with_error_details(Code::Unauthenticated, message, info("TOKEN_MISSING", []))
+}
+
+pub(crate) fn token_unknown() -> Status {
+    let details = info("TOKEN_UNKNOWN", []);
+    Status::with_error_details(Code::Unauthenticated, "the token is not known here", details)
+}
+
+pub(crate) fn role_missing(role: &str) -> Status {
+    let details = info("ROLE_MISSING", [("role".to_owned(), role.to_owned())]);
+    let message = format!("this method needs a token with the role {role}");
+    Status::with_error_details(Code::PermissionDenied, message, details)
 }
 
 pub(crate) fn too_slow(patience: Duration) -> Status {
@@ -103,6 +120,14 @@ pub(crate) fn adopt(status: Status, max_frame_bytes: usize) -> Status {
         }
         code => Status::with_error_details(code, message, info("TRANSPORT", [])),
     }
+}
+
+/// The same failure with the call's id among its details, for the caller to quote.
+pub(crate) fn with_request_id(status: &Status, request_id: &str) -> Status {
+    let mut details = status.get_error_details();
+    details.set_request_info(request_id, "");
+    let metadata = status.metadata().clone();
+    Status::with_error_details_and_metadata(status.code(), status.message(), details, metadata)
 }
 
 fn info(reason: &str, metadata: impl IntoIterator<Item = (String, String)>) -> ErrorDetails {

@@ -10,6 +10,8 @@ mod tiny;
 mod articles;
 // The same characters in another encoding: the same answer.
 mod canonical;
+// Tokens, roles, `glotsift token`.
+mod auth;
 // `glotsift classify`: inputs, formats, exit codes.
 mod classify_cli;
 // The methods: ids, order, offsets, options, server info.
@@ -30,8 +32,12 @@ mod models;
 mod proto_lint;
 // `glotsift serve`: settings, exit codes, signals.
 mod serve_cli;
+// Request ids in and out; what a panic costs.
+mod request_id;
 // A drain ends, whatever clients hold open.
 mod shutdown;
+// TLS, client certificates, renewed certificates.
+mod tls;
 // Text no author would write.
 mod torture;
 // `glotsift train`: one's own labels, from a table to a served bundle.

@@ -99,6 +99,23 @@ pub(crate) async fn channel(address: SocketAddr) -> Channel {
     Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }
 
+/// Over TLS, with the authorities and the certificate of `config`; the server is `localhost` to it.
+pub(crate) async fn tls_channel(
+    address: SocketAddr,
+    config: Arc<rustls::ClientConfig>,
+) -> Result<Channel, tonic::transport::Error> {
+    let connector = tower::service_fn(move |_: http::Uri| {
+        let config = config.clone();
+        async move {
+            let stream = tokio::net::TcpStream::connect(address).await?;
+            let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+            let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await?;
+            Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
+        }
+    });
+    Endpoint::from_shared(format!("http://{address}")).unwrap().connect_with_connector(connector).await
+}
+
 /// The five-byte prefix gRPC puts before each message.
 pub(crate) fn framed(compressed: bool, message: &[u8]) -> Vec<u8> {
     let mut framed = vec![u8::from(compressed)];
