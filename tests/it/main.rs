@@ -3,6 +3,7 @@
 // Helpers fail like the tests they serve; clippy.toml covers only test functions themselves.
 #![allow(clippy::unwrap_used)]
 
+mod raw;
 mod support;
 mod tiny;
 
@@ -18,6 +19,8 @@ mod classify_cli;
 mod classify_rpc;
 // `glotsift eval`: formats of data, exit codes.
 mod eval_cli;
+// Frames that no client may send, and floods of those it may.
+mod frames;
 // grpc.health.v1 through start, running and drain.
 mod health;
 // Requests broken below the level of messages.
