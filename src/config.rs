@@ -46,9 +46,27 @@ pub struct RawServeArgs {
     /// Most request bytes held by all calls together; more are refused [default: 268435456]
     #[arg(long, value_name = "BYTES")]
     pub max_in_flight_bytes: Option<u32>,
+    /// Most calls that wait for a CPU; more are refused [default: 128]
+    #[arg(long, value_name = "N")]
+    pub max_waiting: Option<u32>,
+    /// Articles a second that one client (its token, or its address) may have classified [default: any]
+    #[arg(long, value_name = "N")]
+    pub rate: Option<u32>,
+    /// Articles that it may have classified at once before that counts [default: a second's worth]
+    #[arg(long, value_name = "N")]
+    pub rate_burst: Option<u32>,
     /// Most connections; more are closed at once [default: 10000]
     #[arg(long, value_name = "N")]
     pub max_connections: Option<u32>,
+    /// Most connections of one address, or of the first 64 bits of one of IPv6 [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub max_connections_per_ip: Option<u32>,
+    /// How old a connection may become, a tenth more or less, before it takes no new calls [default: 900]
+    #[arg(long, value_name = "SECONDS")]
+    pub connection_age_seconds: Option<u32>,
+    /// How long calls in progress may take on a connection that is too old [default: 300]
+    #[arg(long, value_name = "SECONDS")]
+    pub connection_grace_seconds: Option<u32>,
     /// Most calls in flight of one connection [default: 200]
     #[arg(long, value_name = "N")]
     pub max_concurrent_streams: Option<u32>,
@@ -111,7 +129,13 @@ macro_rules! each_setting {
             max_frame_bytes: $op!(max_frame_bytes, "a whole number"),
             max_in_flight: $op!(max_in_flight, "a whole number"),
             max_in_flight_bytes: $op!(max_in_flight_bytes, "a whole number"),
+            max_waiting: $op!(max_waiting, "a whole number"),
+            rate: $op!(rate, "a whole number"),
+            rate_burst: $op!(rate_burst, "a whole number"),
             max_connections: $op!(max_connections, "a whole number"),
+            max_connections_per_ip: $op!(max_connections_per_ip, "a whole number"),
+            connection_age_seconds: $op!(connection_age_seconds, "a whole number"),
+            connection_grace_seconds: $op!(connection_grace_seconds, "a whole number"),
             max_concurrent_streams: $op!(max_concurrent_streams, "a whole number"),
             drain_seconds: $op!(drain_seconds, "a whole number"),
             handshake_seconds: $op!(handshake_seconds, "a whole number"),
@@ -213,6 +237,19 @@ impl RawServeArgs {
                     1,
                     default.max_connections,
                 )?,
+                max_connections_per_ip: at_least(
+                    "max-connections-per-ip",
+                    self.max_connections_per_ip,
+                    1,
+                    default.max_connections_per_ip,
+                )?,
+                connection_age: Duration::from_secs(at_least(
+                    "connection-age-seconds",
+                    self.connection_age_seconds,
+                    1,
+                    default.connection_age.as_secs() as usize,
+                )? as u64),
+                connection_grace: seconds(self.connection_grace_seconds, default.connection_grace),
                 max_concurrent_streams: at_least(
                     "max-concurrent-streams",
                     self.max_concurrent_streams,
@@ -226,6 +263,8 @@ impl RawServeArgs {
                     default.max_in_flight_bytes,
                 )?,
                 max_in_flight: at_least("max-in-flight", self.max_in_flight, 1, default.max_in_flight)?,
+                max_waiting: at_least("max-waiting", self.max_waiting, 0, default.max_waiting)?,
+                rate: rate(self.rate, self.rate_burst)?,
                 before_call: default.before_call,
             },
             log_format: log_format.parse().map_err(|expected| ConfigError::Value {
@@ -254,6 +293,22 @@ fn tls_files(
         (None, Some(key), _) => lonely("tls-key", &key, "tls-cert"),
         (None, None, Some(ca)) => lonely("tls-client-ca", &ca, "tls-cert and tls-key"),
         (None, None, None) => Ok(None),
+    }
+}
+
+fn rate(per_second: Option<u32>, burst: Option<u32>) -> Result<Option<(u32, u32)>, ConfigError> {
+    match (per_second, burst) {
+        (None, None) => Ok(None),
+        (None, Some(burst)) => Err(ConfigError::Value {
+            name: "rate-burst",
+            value: burst.to_string(),
+            expected: "rate beside it".to_owned(),
+        }),
+        (Some(_), burst) => {
+            let per_second = at_least("rate", per_second, 1, 1)?;
+            let burst = at_least("rate-burst", burst, 1, per_second)?;
+            Ok(Some((per_second as u32, burst as u32)))
+        }
     }
 }
 
@@ -301,6 +356,8 @@ mod tests {
         refused("log-format = \"xml\"", "log-format is \"xml\", expected text or json");
         refused("tls-cert = \"c.pem\"", "tls-cert is \"c.pem\", expected tls-key beside it");
         refused("tls-client-ca = \"a\"", "tls-client-ca is \"a\", expected tls-cert and tls-key beside it");
+        refused("rate-burst = 5", "rate-burst is \"5\", expected rate beside it");
+        refused("rate = 0", "rate is \"0\", expected at least 1");
         refused("max-in-flight = 0", "max-in-flight is \"0\", expected at least 1");
         let error = RawServeArgs::from_toml(Path::new("g.toml"), "reflection = true\nport = 5").unwrap_err();
         assert!(error.to_string().starts_with("g.toml:2:1: unknown field `port`"), "{error}");

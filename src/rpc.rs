@@ -1,20 +1,23 @@
 //! The wire: generated messages, their conversion, and the server. Generated types stop here.
 //!
 //! A call passes through [`server`] (accepting, drain), `connection` (TLS, handshake, age), `call` (request id, [`auth`], deadline, panics, log),
-//! `intake` (bytes and time of what comes in), [`codec`] (bounded decoding), `service` (the methods) and [`convert`] (checked values in, messages out).
+//! `share` and `rate` (how much of everything a connection and a client get), `intake` (bytes and time of what comes in), [`codec`] (bounded decoding), `service` (the methods), `cpu` (who classifies when) and [`convert`] (checked values in, messages out).
 
 pub mod auth;
 mod call;
 pub mod codec;
 mod connection;
 pub mod convert;
+mod cpu;
 pub mod health;
 mod intake;
 mod offsets;
+mod rate;
 mod reload;
 mod respond;
 pub mod server;
 mod service;
+mod share;
 pub mod status;
 mod tag;
 mod tls;

@@ -26,6 +26,9 @@ pub struct ServeArgs {
     settings: RawServeArgs,
 }
 
+/// Threads beyond those that classify, one for each CPU: somebody must read, refuse and watch the clock.
+const SPARE_THREADS: usize = 2;
+
 pub fn run(args: ServeArgs) -> Result<(), Failure> {
     let check_only = args.check;
     let environment = |name: &str| std::env::var(name).ok();
@@ -40,7 +43,9 @@ pub fn run(args: ServeArgs) -> Result<(), Failure> {
     }
     // From here on there are articles about.
     telemetry::keep_panics_quiet();
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cpus + SPARE_THREADS)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;

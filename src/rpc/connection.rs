@@ -6,6 +6,8 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
@@ -15,7 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -24,12 +26,32 @@ use tonic::service::Routes;
 /// The client preface; a connection that has not sent it is nobody's.
 const PREFACE_BYTES: usize = 24;
 
+/// For the UNAVAILABLE of calls that are cut to reach their clients.
+pub(crate) const LAST_WORD: Duration = Duration::from_millis(200);
+
+/// How old a connection may become, so that clients find new servers and new certificates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ages {
+    /// From here on no new calls; a tenth more or less, for not all to come back at once.
+    pub(crate) age: Duration,
+    /// What calls in progress may take then.
+    pub(crate) grace: Duration,
+}
+
+impl Ages {
+    fn jittered(self) -> Duration {
+        let random = RandomState::new().hash_one("age") % 2_001;
+        self.age.mul_f64(0.9 + random as f64 / 10_000.0)
+    }
+}
+
 /// What every connection shares.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) calls: Calls<Routes>,
     pub(crate) http: http2::Builder<TokioExecutor>,
     pub(crate) tls: Option<Arc<Watched<Arc<ServerConfig>>>>,
+    pub(crate) ages: Ages,
     /// For TLS and the client preface together.
     pub(crate) handshake: Duration,
     /// No new streams; connections end with their last one.
@@ -68,12 +90,16 @@ impl Server {
         let io = TokioIo::new(Counted { stream, received: received.clone() });
         let silent = || received.load(Ordering::Relaxed) < PREFACE_BYTES;
         let calls = self.calls;
+        let shares = calls.shares(peer);
+        let stop = shares.stop.clone();
         let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-            calls.clone().handle(request.map(Body::new), peer)
+            let (calls, shares) = (calls.clone(), shares.clone());
+            async move { calls.handle(request.map(Body::new), &shares).await }
         });
         let mut connection = pin!(self.http.serve_connection(io, service));
         let mut handshake = pin!(sleep_until(deadline));
-        let (mut checked, mut draining) = (false, false);
+        let mut age = pin!(sleep(self.ages.jittered()));
+        let (mut checked, mut draining, mut leaving, mut ended) = (false, false, false, false);
         loop {
             tokio::select! {
                 ended = &mut connection => {
@@ -88,6 +114,20 @@ impl Server {
                         tracing::debug!("connection closed: no HTTP/2 preface in time");
                         return;
                     }
+                }
+                () = &mut age => {
+                    let next = if ended {
+                        return;
+                    } else if leaving {
+                        ended = true;
+                        stop.cancel();
+                        LAST_WORD
+                    } else {
+                        leaving = true;
+                        connection.as_mut().graceful_shutdown();
+                        self.ages.grace
+                    };
+                    age.as_mut().reset(Instant::now() + next);
                 }
                 () = self.drain.cancelled(), if !draining => {
                     draining = true;

@@ -3,6 +3,7 @@
 
 use crate::rpc::convert::InvalidRequest;
 use crate::rpc::pb;
+use crate::rpc::share::Refused;
 use std::collections::HashMap;
 use std::time::Duration;
 use tonic::{Code, Status};
@@ -67,17 +68,29 @@ pub(crate) fn too_slow(patience: Duration) -> Status {
     Status::with_error_details(Code::DeadlineExceeded, message, details)
 }
 
-pub(crate) fn overloaded(max_in_flight: usize) -> Status {
-    let mut details = info("OVERLOADED", [("max_in_flight".to_owned(), max_in_flight.to_string())]);
+pub(crate) fn too_many_in_flight(refused: Refused) -> Status {
+    overloaded("max_in_flight", refused, "calls in flight")
+}
+
+pub(crate) fn too_much_in_flight(refused: Refused) -> Status {
+    overloaded("max_in_flight_bytes", refused, "bytes of requests in flight")
+}
+
+pub(crate) fn too_many_waiting(refused: Refused) -> Status {
+    overloaded("max_waiting", refused, "places to wait for a CPU")
+}
+
+fn overloaded(limit: &str, Refused(max): Refused, what: &str) -> Status {
+    let mut details = info("OVERLOADED", [(limit.to_owned(), max.to_string())]);
     details.set_retry_info(Some(RETRY_DELAY));
-    let message = format!("{max_in_flight} calls are in flight already, try again later");
+    let message = format!("of the {max} {what}, or of this connection's part, none is left; try again later");
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
-pub(crate) fn too_much_in_flight(max_bytes: usize) -> Status {
-    let mut details = info("OVERLOADED", [("max_in_flight_bytes".to_owned(), max_bytes.to_string())]);
-    details.set_retry_info(Some(RETRY_DELAY));
-    let message = format!("{max_bytes} bytes of requests are in flight already, try again later");
+pub(crate) fn rate_exceeded(wait: Duration) -> Status {
+    let mut details = info("RATE_EXCEEDED", []);
+    details.set_retry_info(Some(wait));
+    let message = format!("this client has asked for more articles than it may, try again in {wait:?}");
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
