@@ -10,6 +10,7 @@ use crate::noise::{self, Host, NoiseKind, NoiseSpan};
 use crate::script::counts;
 use crate::text::{Article, CleanText, Field, normalize};
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::ops::Range;
 
 /// What the caller wants beyond the defaults.
@@ -170,8 +171,14 @@ pub struct TaskText<'a> {
 
 impl<'a> Prepared<'a> {
     pub fn new(model: &Model, article: &Article<'a>) -> Self {
+        let Ok(prepared) = Self::unless(model, article, &|| Ok::<(), Infallible>(()));
+        prepared
+    }
+
+    fn unless<E>(model: &Model, article: &Article<'a>, stop: &dyn Fn() -> Result<(), E>) -> Result<Self, E> {
         let title = noise::scan(article.title, model.boilerplate());
         let text = noise::scan(article.text, model.boilerplate());
+        stop()?;
         let prior = Prior {
             hint: article.language_hint,
             allowed: article.allowed_languages,
@@ -204,15 +211,16 @@ impl<'a> Prepared<'a> {
                 }
             }
         };
+        stop()?;
         let host = Host { language: known(&language), script: language.script };
         let text_noise = noise::finish(article.text, text, &host, model);
         let title_noise = noise::finish(article.title, title, &host, model);
-        Self {
+        Ok(Self {
             language,
             noise_ratio: noise::ratio(article.text, &text_noise),
             title: Part { text: article.title, noise: title_noise },
             text: Part { text: article.text, noise: text_noise },
-        }
+        })
     }
 
     /// The detected language, when there is one.
@@ -257,7 +265,20 @@ impl TaskText<'_> {
 
 /// Classifies one article. Cannot fail: odd text gives an honest result.
 pub fn classify(model: &Model, article: &Article<'_>, options: &Options) -> Classification {
-    let prepared = Prepared::new(model, article);
+    let Ok(classification) = classify_unless(model, article, options, &|| Ok::<(), Infallible>(()));
+    classification
+}
+
+/// [`classify`], given up between two of its stages once `stop` says so. On a text of a megabyte the longest stage
+/// is about half of the whole.
+pub fn classify_unless<E>(
+    model: &Model,
+    article: &Article<'_>,
+    options: &Options,
+    stop: &dyn Fn() -> Result<(), E>,
+) -> Result<Classification, E> {
+    let prepared = Prepared::unless(model, article, stop)?;
+    stop()?;
     let host = Host { language: prepared.known_language(), script: prepared.language.script };
     let language_spans = match prepared.language.verdict {
         LanguageVerdict::NoContent => Vec::new(),
@@ -278,14 +299,17 @@ pub fn classify(model: &Model, article: &Article<'_>, options: &Options) -> Clas
         noise: Vec::new(),
         title_noise: Vec::new(),
     };
+    stop()?;
     if options.clean_text {
         classification.clean_text = Some(prepared.text.clean(TextUse::Topic).into_string());
     }
     if !options.language_only {
         with_scratch(|scratch| {
             topics(model, &prepared, options, scratch, &mut classification);
+            stop()?;
             spam(model, &prepared, options, scratch, &mut classification);
-        });
+            Ok(())
+        })?;
     }
     if matches!(classification.language.verdict, LanguageVerdict::Known(_))
         && several_languages(article.text, &classification.language_spans)
@@ -295,7 +319,7 @@ pub fn classify(model: &Model, article: &Article<'_>, options: &Options) -> Clas
     }
     classification.noise = prepared.text.noise;
     classification.title_noise = prepared.title.noise;
-    classification
+    Ok(classification)
 }
 
 fn topics(

@@ -7,6 +7,7 @@ pub mod load;
 pub mod model;
 pub mod render;
 pub mod serve;
+pub mod token;
 pub mod train;
 
 use clap::{Parser, Subcommand};
@@ -27,6 +28,8 @@ struct Cli {
 enum Command {
     /// Serve over gRPC, on the built-in model unless told otherwise
     Serve(serve::ServeArgs),
+    /// Make a token for a client of the service
+    Token(token::TokenArgs),
     /// Classify files or standard input, without a server
     Classify(classify::ClassifyArgs),
     /// Score a model on labelled data
@@ -56,6 +59,7 @@ impl From<anyhow::Error> for Failure {
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
+        Command::Token(args) => token::run(args),
         Command::Classify(args) => classify::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Train(args) => train::run(args),

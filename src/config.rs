@@ -1,14 +1,14 @@
 //! Settings: flags over environment (`GLOTSIFT_*`) over a TOML file, checked as a whole before a port opens.
 
-use crate::rpc::Limits;
 use crate::rpc::server::ServeConfig;
+use crate::rpc::{Limits, TlsFiles};
 use crate::telemetry::{self, LogFormat};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Loopback: a server without authentication does not face the network unless told to.
+/// Loopback: a server does not face the network unless told to.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:50051";
 
 /// The settings of `serve` as one source gives them, nothing checked. Keys of the file are the flags' names.
@@ -21,6 +21,19 @@ pub struct RawServeArgs {
     /// A model bundle's folder; the built-in model when left out
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
+    /// The server's certificate and those up to its root, PEM; read again when it changes. Plain text without
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, PEM
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Certificates, PEM, of which one must have signed a client's; any client without
+    #[arg(long, value_name = "FILE")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// A TOML file of hashed tokens and their roles, made by `glotsift token`; read again when it changes.
+    /// Without, everyone who can connect may classify
+    #[arg(long, value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
     /// Largest article text in bytes [default: 1048576]
     #[arg(long, value_name = "BYTES")]
     pub max_text_bytes: Option<u32>,
@@ -33,9 +46,27 @@ pub struct RawServeArgs {
     /// Most request bytes held by all calls together; more are refused [default: 268435456]
     #[arg(long, value_name = "BYTES")]
     pub max_in_flight_bytes: Option<u32>,
+    /// Most calls that wait for a CPU; more are refused [default: 128]
+    #[arg(long, value_name = "N")]
+    pub max_waiting: Option<u32>,
+    /// Articles a second that one client (its token, or its address) may have classified [default: any]
+    #[arg(long, value_name = "N")]
+    pub rate: Option<u32>,
+    /// Articles that it may have classified at once before that counts [default: a second's worth]
+    #[arg(long, value_name = "N")]
+    pub rate_burst: Option<u32>,
     /// Most connections; more are closed at once [default: 10000]
     #[arg(long, value_name = "N")]
     pub max_connections: Option<u32>,
+    /// Most connections of one address, or of the first 64 bits of one of IPv6 [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub max_connections_per_ip: Option<u32>,
+    /// How old a connection may become, a tenth more or less, before it takes no new calls [default: 900]
+    #[arg(long, value_name = "SECONDS")]
+    pub connection_age_seconds: Option<u32>,
+    /// How long calls in progress may take on a connection that is too old [default: 300]
+    #[arg(long, value_name = "SECONDS")]
+    pub connection_grace_seconds: Option<u32>,
     /// Most calls in flight of one connection [default: 200]
     #[arg(long, value_name = "N")]
     pub max_concurrent_streams: Option<u32>,
@@ -90,11 +121,21 @@ macro_rules! each_setting {
         RawServeArgs {
             listen: $op!(listen, "text"),
             models: $op!(models, "a folder"),
+            tls_cert: $op!(tls_cert, "a file"),
+            tls_key: $op!(tls_key, "a file"),
+            tls_client_ca: $op!(tls_client_ca, "a file"),
+            tokens: $op!(tokens, "a file"),
             max_text_bytes: $op!(max_text_bytes, "a whole number"),
             max_frame_bytes: $op!(max_frame_bytes, "a whole number"),
             max_in_flight: $op!(max_in_flight, "a whole number"),
             max_in_flight_bytes: $op!(max_in_flight_bytes, "a whole number"),
+            max_waiting: $op!(max_waiting, "a whole number"),
+            rate: $op!(rate, "a whole number"),
+            rate_burst: $op!(rate_burst, "a whole number"),
             max_connections: $op!(max_connections, "a whole number"),
+            max_connections_per_ip: $op!(max_connections_per_ip, "a whole number"),
+            connection_age_seconds: $op!(connection_age_seconds, "a whole number"),
+            connection_grace_seconds: $op!(connection_grace_seconds, "a whole number"),
             max_concurrent_streams: $op!(max_concurrent_streams, "a whole number"),
             drain_seconds: $op!(drain_seconds, "a whole number"),
             handshake_seconds: $op!(handshake_seconds, "a whole number"),
@@ -178,6 +219,9 @@ impl RawServeArgs {
             server: ServeConfig {
                 limits: Limits { max_text_bytes, max_frame_bytes, ..default.limits },
                 reflection: self.reflection.unwrap_or(default.reflection),
+                tls: tls_files(self.tls_cert, self.tls_key, self.tls_client_ca)?,
+                tokens: self.tokens,
+                reload: default.reload,
                 drain: seconds(self.drain_seconds, default.drain),
                 handshake: seconds(self.handshake_seconds, default.handshake),
                 receive: seconds(self.receive_seconds, default.receive),
@@ -193,6 +237,19 @@ impl RawServeArgs {
                     1,
                     default.max_connections,
                 )?,
+                max_connections_per_ip: at_least(
+                    "max-connections-per-ip",
+                    self.max_connections_per_ip,
+                    1,
+                    default.max_connections_per_ip,
+                )?,
+                connection_age: Duration::from_secs(at_least(
+                    "connection-age-seconds",
+                    self.connection_age_seconds,
+                    1,
+                    default.connection_age.as_secs() as usize,
+                )? as u64),
+                connection_grace: seconds(self.connection_grace_seconds, default.connection_grace),
                 max_concurrent_streams: at_least(
                     "max-concurrent-streams",
                     self.max_concurrent_streams,
@@ -206,6 +263,9 @@ impl RawServeArgs {
                     default.max_in_flight_bytes,
                 )?,
                 max_in_flight: at_least("max-in-flight", self.max_in_flight, 1, default.max_in_flight)?,
+                max_waiting: at_least("max-waiting", self.max_waiting, 0, default.max_waiting)?,
+                rate: rate(self.rate, self.rate_burst)?,
+                before_call: default.before_call,
             },
             log_format: log_format.parse().map_err(|expected| ConfigError::Value {
                 name: "log-format",
@@ -214,6 +274,41 @@ impl RawServeArgs {
             })?,
             log_level,
         })
+    }
+}
+
+/// All that TLS needs or nothing of it: half of it would serve plain text to who asked for more.
+fn tls_files(
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+) -> Result<Option<TlsFiles>, ConfigError> {
+    let lonely = |name, path: &Path, missing: &str| {
+        let expected = format!("{missing} beside it");
+        Err(ConfigError::Value { name, value: path.display().to_string(), expected })
+    };
+    match (cert, key, client_ca) {
+        (Some(cert), Some(key), client_ca) => Ok(Some(TlsFiles { cert, key, client_ca })),
+        (Some(cert), None, _) => lonely("tls-cert", &cert, "tls-key"),
+        (None, Some(key), _) => lonely("tls-key", &key, "tls-cert"),
+        (None, None, Some(ca)) => lonely("tls-client-ca", &ca, "tls-cert and tls-key"),
+        (None, None, None) => Ok(None),
+    }
+}
+
+fn rate(per_second: Option<u32>, burst: Option<u32>) -> Result<Option<(u32, u32)>, ConfigError> {
+    match (per_second, burst) {
+        (None, None) => Ok(None),
+        (None, Some(burst)) => Err(ConfigError::Value {
+            name: "rate-burst",
+            value: burst.to_string(),
+            expected: "rate beside it".to_owned(),
+        }),
+        (Some(_), burst) => {
+            let per_second = at_least("rate", per_second, 1, 1)?;
+            let burst = at_least("rate-burst", burst, 1, per_second)?;
+            Ok(Some((per_second as u32, burst as u32)))
+        }
     }
 }
 
@@ -259,6 +354,10 @@ mod tests {
             "max-frame-bytes is \"8388608\", expected more than max-text-bytes, which is 9000000",
         );
         refused("log-format = \"xml\"", "log-format is \"xml\", expected text or json");
+        refused("tls-cert = \"c.pem\"", "tls-cert is \"c.pem\", expected tls-key beside it");
+        refused("tls-client-ca = \"a\"", "tls-client-ca is \"a\", expected tls-cert and tls-key beside it");
+        refused("rate-burst = 5", "rate-burst is \"5\", expected rate beside it");
+        refused("rate = 0", "rate is \"0\", expected at least 1");
         refused("max-in-flight = 0", "max-in-flight is \"0\", expected at least 1");
         let error = RawServeArgs::from_toml(Path::new("g.toml"), "reflection = true\nport = 5").unwrap_err();
         assert!(error.to_string().starts_with("g.toml:2:1: unknown field `port`"), "{error}");

@@ -1,22 +1,31 @@
 //! The wire: generated messages, their conversion, and the server. Generated types stop here.
 //!
-//! A call passes through [`server`] (connections, drain), `call` (request id, deadline, panics, log),
-//! `intake` (bytes and time of what comes in), [`codec`] (bounded decoding), `service` (the methods) and [`convert`] (checked values in, messages out).
+//! A call passes through [`server`] (accepting, drain), `connection` (TLS, handshake, age), `call` (request id, [`auth`], deadline, panics, log),
+//! `share` and `rate` (how much of everything a connection and a client get), `intake` (bytes and time of what comes in), [`codec`] (bounded decoding), `service` (the methods), `cpu` (who classifies when) and [`convert`] (checked values in, messages out).
 
+pub mod auth;
 mod call;
 pub mod codec;
+mod connection;
 pub mod convert;
+mod cpu;
 pub mod health;
 mod intake;
 mod offsets;
+mod rate;
+mod reload;
 mod respond;
 pub mod server;
 mod service;
+mod share;
 pub mod status;
 mod tag;
+mod tls;
 
 pub use convert::{InvalidRequest, Limits};
+pub use reload::FileError;
 pub use respond::{classify_to_response, detect_to_response, to_json};
+pub use tls::TlsFiles;
 
 /// Messages, client and server of package `glotsift.v1`, with their proto3-JSON form.
 #[allow(clippy::all, clippy::unwrap_used, unreachable_pub, rustdoc::all)]

@@ -4,11 +4,12 @@ use super::Failure;
 use super::load::load_model;
 use crate::config::{RawServeArgs, Serve};
 use crate::model::Model;
-use crate::rpc::server;
+use crate::rpc::server::{self, ServeConfig};
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 use anyhow::{Context, anyhow};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -25,12 +26,16 @@ pub struct ServeArgs {
     settings: RawServeArgs,
 }
 
+/// Threads beyond those that classify, one for each CPU: somebody must read, refuse and watch the clock.
+const SPARE_THREADS: usize = 2;
+
 pub fn run(args: ServeArgs) -> Result<(), Failure> {
     let check_only = args.check;
     let environment = |name: &str| std::env::var(name).ok();
     let settings = settings(args, environment).map_err(Failure::Usage)?;
     let filter = telemetry::filter(&settings.log_level).map_err(|e| Failure::Usage(e.into()))?;
     telemetry::start(settings.log_format, filter);
+    settings.server.check().map_err(|error| Failure::Usage(error.into()))?;
     let model = load_model(settings.models.as_deref())?;
     if check_only {
         tracing::info!(model = model.version(), "the settings and the model are good");
@@ -38,7 +43,9 @@ pub fn run(args: ServeArgs) -> Result<(), Failure> {
     }
     // From here on there are articles about.
     telemetry::keep_panics_quiet();
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cpus + SPARE_THREADS)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
@@ -67,7 +74,9 @@ async fn serve(model: Arc<Model>, settings: Serve) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr().context("cannot tell the port")?;
-    tracing::info!(model = model.version(), "listening on {address}");
+    warn_if_exposed(address, &settings.server);
+    let (tls, tokens) = (settings.server.tls.is_some(), settings.server.tokens.is_some());
+    tracing::info!(model = model.version(), tls, tokens, "listening on {address}");
     let requested = shutdown.requested.clone().cancelled_owned();
     tokio::select! {
         served = server::serve(listener, model, settings.server, requested) => {
@@ -76,5 +85,18 @@ async fn serve(model: Arc<Model>, settings: Serve) -> anyhow::Result<()> {
             Ok(())
         }
         () = shutdown.insisted.cancelled() => Err(anyhow!("stopped by a second signal before the drain was over")),
+    }
+}
+
+/// Others than this machine can reach us: says what they could do.
+fn warn_if_exposed(address: SocketAddr, config: &ServeConfig) {
+    if address.ip().is_loopback() {
+        return;
+    }
+    if config.tokens.is_none() && config.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
+        tracing::warn!("everyone who can connect may classify: set tokens or tls-client-ca");
+    }
+    if config.tls.is_none() {
+        tracing::warn!("texts and tokens can be read on their way: set tls-cert and tls-key");
     }
 }

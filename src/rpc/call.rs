@@ -1,7 +1,11 @@
-//! What every call gets, whatever its method: a request id, its deadline, a place in the count of calls in
+//! What every call gets, whatever its method: a request id, a check of its token, its deadline, a place in the count of calls in
 //! flight, protection from a panic, the right status codes, and a line in the log.
 
-use crate::rpc::intake::{Budget, Intake, Share};
+use crate::rpc::auth::Auth;
+use crate::rpc::cpu::Cpu;
+use crate::rpc::intake::Intake;
+use crate::rpc::rate::{Client, Rates};
+use crate::rpc::share::{Held, Pool, Share};
 use crate::rpc::{pb, status};
 use crate::telemetry;
 use bytes::Bytes;
@@ -11,13 +15,13 @@ use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::hash::BuildHasher;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::body::Body;
@@ -30,31 +34,74 @@ const EXEMPT: &str = "/grpc.health.v1.Health/";
 /// Clients of these may open a call and stay quiet.
 const STREAMING: [&str; 2] = ["/glotsift.v1.ClassifierService/Stream", "/grpc.reflection."];
 
-/// What a handler tells the log about its call.
-#[derive(Debug, Default)]
-pub(crate) struct CallStats {
+/// What a handler may ask of its call's surroundings, and tells the log.
+#[derive(Debug)]
+pub(crate) struct CallContext {
     text_bytes: AtomicU64,
-    share: Arc<Share>,
+    /// Request bytes held.
+    bytes: Arc<Held>,
+    pub(crate) cpu: Cpu,
+    /// The connection's part of the places to wait for a CPU.
+    pub(crate) waiting: Arc<Share>,
+    meter: Option<(Arc<Rates>, Client)>,
 }
 
-impl CallStats {
-    pub(crate) fn add_text(&self, article: Option<&pb::Article>) {
-        let bytes = article.map_or(0, |article| article.text.len() as u64);
-        self.text_bytes.fetch_add(bytes, Ordering::Relaxed);
+impl CallContext {
+    /// Counts an article's text and tells its size.
+    pub(crate) fn add_text(&self, article: Option<&pb::Article>) -> usize {
+        let bytes = article.map_or(0, |article| article.text.len());
+        self.text_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        bytes
     }
 
     /// One item of a stream is done with.
     pub(crate) fn item_answered(&self) {
-        self.share.give_back();
+        self.bytes.give_back();
+    }
+
+    /// The call has this many articles beyond its first.
+    pub(crate) fn charge(&self, articles: usize) {
+        if let Some((rates, client)) = &self.meter {
+            rates.charge(client, articles, Instant::now());
+        }
+    }
+
+    /// One more article of a stream, when the client's rate allows it.
+    pub(crate) async fn may_go_on(&self) {
+        let Some((rates, client)) = &self.meter else { return };
+        while let Err(wait) = rates.begin(client, Instant::now()) {
+            sleep(wait).await;
+        }
     }
 }
 
-/// Wraps the routes; cloned per connection, sharing the count of calls in flight.
+/// What all connections share.
+#[derive(Debug)]
+struct Pools {
+    calls: Arc<Pool>,
+    bytes: Arc<Pool>,
+    waiting: Arc<Pool>,
+    cpu: Cpu,
+    rates: Option<Arc<Rates>>,
+}
+
+/// One connection's part of the pools.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    peer: IpAddr,
+    calls: Arc<Share>,
+    bytes: Arc<Share>,
+    waiting: Arc<Share>,
+    /// Ends the calls of this connection.
+    pub(crate) stop: CancellationToken,
+}
+
+/// Wraps the routes; cloned per connection, sharing the pools.
 #[derive(Clone)]
 pub(crate) struct Calls<S> {
     inner: S,
-    in_flight: Arc<Semaphore>,
-    budget: Arc<Budget>,
+    auth: Auth,
+    pools: Arc<Pools>,
     limits: CallLimits,
     stop: CancellationToken,
 }
@@ -64,9 +111,14 @@ pub(crate) struct Calls<S> {
 pub(crate) struct CallLimits {
     pub(crate) max_in_flight: usize,
     pub(crate) max_in_flight_bytes: usize,
+    pub(crate) max_waiting: usize,
+    /// Articles a second of one client, and at once.
+    pub(crate) rate: Option<(u32, u32)>,
     pub(crate) max_frame_bytes: usize,
     /// How long a message may take to arrive.
     pub(crate) receive: Duration,
+    /// See `ServeConfig`.
+    pub(crate) before_call: Option<fn(&str)>,
 }
 
 impl<S> Calls<S>
@@ -76,45 +128,88 @@ where
 {
     /// Once `stop` is cancelled, calls still waiting for their client or their deadline are answered
     /// UNAVAILABLE.
-    pub(crate) fn new(inner: S, limits: CallLimits, stop: CancellationToken) -> Self {
-        let in_flight = Arc::new(Semaphore::new(limits.max_in_flight));
-        Self { inner, in_flight, budget: Budget::new(limits.max_in_flight_bytes), limits, stop }
+    pub(crate) fn new(inner: S, auth: Auth, limits: CallLimits, stop: CancellationToken) -> Self {
+        let pools = Pools {
+            calls: Pool::new(limits.max_in_flight),
+            bytes: Pool::new(limits.max_in_flight_bytes),
+            waiting: Pool::new(limits.max_waiting),
+            cpu: Cpu::new(),
+            rates: limits.rate.map(|(per_second, burst)| Arc::new(Rates::new(per_second, burst))),
+        };
+        Self { inner, auth, pools: Arc::new(pools), limits, stop }
+    }
+
+    /// For a new connection.
+    pub(crate) fn shares(&self, peer: IpAddr) -> Arc<Shares> {
+        let Pools { calls, bytes, waiting, .. } = &*self.pools;
+        let (calls, bytes, waiting) = (Share::of(calls), Share::of(bytes), Share::of(waiting));
+        Arc::new(Shares { peer, calls, bytes, waiting, stop: self.stop.child_token() })
     }
 
     pub(crate) async fn handle(
         mut self,
         mut request: Request<Body>,
+        shares: &Shares,
     ) -> Result<Response<CallBody>, Infallible> {
-        let share = Arc::new(Share::new(self.budget.clone()));
-        let stats = Arc::new(CallStats { share: share.clone(), ..CallStats::default() });
         let mut log = CallLog {
             request_id: request_id(request.headers()),
             method: request.uri().path().to_owned(),
+            client: None,
             begun: Instant::now(),
-            stats: stats.clone(),
+            context: None,
             code: None,
         };
+        match self.auth.allow(&log.method, request.headers(), shares.peer) {
+            Ok(client) => log.client = client,
+            Err(status) => return Ok(refusal(status, log)),
+        }
+        // Nobody below has a use for it, so nobody below can leak it.
+        request.headers_mut().remove(http::header::AUTHORIZATION);
         let exempt = log.method.starts_with(EXEMPT);
-        let permit = match self.in_flight.clone().try_acquire_owned() {
-            Ok(permit) => Some(permit),
-            Err(_) if exempt => None,
-            Err(_) => return Ok(refusal(status::overloaded(self.limits.max_in_flight), log)),
+        let place = match shares.calls.take(1) {
+            _ if exempt => None,
+            Ok(place) => Some(place),
+            Err(refused) => return Ok(refusal(status::too_many_in_flight(refused), log)),
         };
+        let meter = match &self.pools.rates {
+            Some(rates) if !exempt => {
+                let client = Client::of(log.client.as_ref(), shares.peer);
+                if let Err(wait) = rates.begin(&client, Instant::now()) {
+                    return Ok(refusal(status::rate_exceeded(wait), log));
+                }
+                Some((rates.clone(), client))
+            }
+            _ => None,
+        };
+        let bytes = Arc::new(shares.bytes.nothing());
+        let context = Arc::new(CallContext {
+            text_bytes: AtomicU64::new(0),
+            bytes: bytes.clone(),
+            cpu: self.pools.cpu.clone(),
+            waiting: shares.waiting.clone(),
+            meter,
+        });
+        log.context = Some(context.clone());
         let max_frame_bytes = self.limits.max_frame_bytes;
         let mut ends = Ends {
             deadline: timeout(request.headers()).map(|after| Box::pin(sleep(after))),
-            stop: self.stop.clone(),
+            stop: shares.stop.clone(),
             stopping: None,
         };
         // The routes below would answer a passed deadline with CANCELLED.
         request.headers_mut().remove("grpc-timeout");
-        request.extensions_mut().insert(stats);
+        request.extensions_mut().insert(context);
         if !exempt {
             let unary = !STREAMING.iter().any(|method| log.method.starts_with(method));
-            request = request.map(|body| Body::new(Intake::new(body, share, self.limits.receive, unary)));
+            request = request.map(|body| Body::new(Intake::new(body, bytes, self.limits.receive, unary)));
         }
 
-        let mut answer = Box::pin(async move { self.inner.call(request).await });
+        let mut answer = Box::pin(async move {
+            if let Some(before_call) = self.limits.before_call {
+                before_call(request.uri().path());
+            }
+            self.inner.call(request).await
+        });
         let answered = poll_fn(|cx| {
             match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
                 Ok(Poll::Ready(Ok(response))) => return Poll::Ready(Ok(response)),
@@ -131,27 +226,26 @@ where
             Err(status) => return Ok(refusal(status, log)),
         };
         if let Some(status) = Status::from_header_map(response.headers()) {
-            let adopted = status::adopt(status.clone(), max_frame_bytes);
-            if adopted.code() != status.code() || adopted.details() != status.details() {
-                return Ok(refusal(adopted, log));
+            if status.code() != Code::Ok {
+                return Ok(refusal(status::adopt(status, max_frame_bytes), log));
             }
             log.code = Some(status.code());
         }
-        let permit = permit.filter(|_| !exempt);
         let (mut parts, body) = response.into_parts();
         log.tell_id(&mut parts.headers);
         Ok(Response::from_parts(
             parts,
-            CallBody { inner: body, ends: Some(ends), log, ended: false, _permit: permit },
+            CallBody { inner: body, ends: Some(ends), log, ended: false, _place: place },
         ))
     }
 }
 
 fn refusal(status: Status, mut log: CallLog) -> Response<CallBody> {
     log.code = Some(status.code());
-    let (mut parts, body) = status.into_http::<Body>().into_parts();
+    let (mut parts, body) =
+        status::with_request_id(&status, &log.request_id).into_http::<Body>().into_parts();
     log.tell_id(&mut parts.headers);
-    Response::from_parts(parts, CallBody { inner: body, ends: None, log, ended: false, _permit: None })
+    Response::from_parts(parts, CallBody { inner: body, ends: None, log, ended: false, _place: None })
 }
 
 /// The caller's id when it is short and plain, else one of our own.
@@ -196,6 +290,10 @@ struct Ends {
 }
 
 impl Ends {
+    fn overdue(&self) -> bool {
+        self.deadline.as_ref().is_some_and(|deadline| deadline.deadline() <= tokio::time::Instant::now())
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
         if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(cx).is_ready()
@@ -214,13 +312,14 @@ pub(crate) struct CallBody {
     log: CallLog,
     ended: bool,
     /// Held until the last byte is out, so that streams count as in flight.
-    _permit: Option<OwnedSemaphorePermit>,
+    _place: Option<Held>,
 }
 
 impl CallBody {
     fn end_with(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         self.ended = true;
         self.log.code = Some(status.code());
+        let status = status::with_request_id(&status, &self.log.request_id);
         let mut trailers = HeaderMap::new();
         match status.add_header(&mut trailers) {
             Ok(()) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
@@ -240,6 +339,10 @@ impl http_body::Body for CallBody {
         if self.ended {
             return Poll::Ready(None);
         }
+        // A stream that always has something to send never waits, and would outlive its deadline.
+        if self.ends.as_ref().is_some_and(Ends::overdue) {
+            return self.end_with(status::deadline_exceeded());
+        }
         let inner = Pin::new(&mut self.inner);
         match catch_unwind(AssertUnwindSafe(|| inner.poll_frame(cx))) {
             Err(_) => {
@@ -251,7 +354,10 @@ impl http_body::Body for CallBody {
                     && let Some(trailers) = frame.trailers_ref()
                 {
                     let status = Status::from_header_map(trailers);
-                    self.log.code = Some(status.map_or(Code::Unknown, |status| status.code()));
+                    match status {
+                        Some(status) if status.code() != Code::Ok => return self.end_with(status),
+                        status => self.log.code = Some(status.map_or(Code::Unknown, |_| Code::Ok)),
+                    }
                 }
                 return Poll::Ready(frame);
             }
@@ -276,8 +382,10 @@ impl http_body::Body for CallBody {
 struct CallLog {
     request_id: String,
     method: String,
+    /// The name of the caller's token.
+    client: Option<Arc<str>>,
     begun: Instant,
-    stats: Arc<CallStats>,
+    context: Option<Arc<CallContext>>,
     /// `None` until the call has been answered: a call dropped before that was cancelled.
     code: Option<Code>,
 }
@@ -301,11 +409,15 @@ impl Drop for CallLog {
     fn drop(&mut self) {
         let code = self.code.unwrap_or(Code::Cancelled);
         let latency_us = self.begun.elapsed().as_micros() as u64;
-        let text_bytes = self.stats.text_bytes.load(Ordering::Relaxed);
+        let text_bytes =
+            self.context.as_ref().map_or(0, |context| context.text_bytes.load(Ordering::Relaxed));
         let (request_id, method) = (self.request_id.as_str(), self.method.as_str());
+        let client = self.client.as_deref();
         match code {
-            Code::Ok => tracing::debug!(request_id, method, code = ?code, latency_us, text_bytes, "call"),
-            _ => tracing::info!(request_id, method, code = ?code, latency_us, text_bytes, "call"),
+            Code::Ok => {
+                tracing::debug!(request_id, client, method, code = ?code, latency_us, text_bytes, "call");
+            }
+            _ => tracing::info!(request_id, client, method, code = ?code, latency_us, text_bytes, "call"),
         }
     }
 }

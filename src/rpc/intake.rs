@@ -4,74 +4,21 @@
 //! A limit per message bounds one call; a thousand calls that each send most of a message and then wait are
 //! bounded only by their sum, and by a clock.
 
+use crate::rpc::share::Held;
 use crate::rpc::status;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
-#[derive(Debug)]
-pub(crate) struct Budget {
-    max: usize,
-    held: AtomicUsize,
-}
-
-impl Budget {
-    pub(crate) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { max, held: AtomicUsize::new(0) })
-    }
-}
-
-/// One call's part of the budget; given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Share {
-    budget: Arc<Budget>,
-    bytes: AtomicUsize,
-}
-
-impl Share {
-    pub(crate) fn new(budget: Arc<Budget>) -> Self {
-        Self { budget, bytes: AtomicUsize::new(0) }
-    }
-
-    fn take(&self, bytes: usize) -> Result<(), Status> {
-        let before = self.budget.held.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before + bytes > self.budget.max {
-            return Err(status::too_much_in_flight(self.budget.max));
-        }
-        Ok(())
-    }
-
-    /// What was received so far has been answered; a stream says so after each item.
-    pub(crate) fn give_back(&self) {
-        let bytes = self.bytes.swap(0, Ordering::Relaxed);
-        self.budget.held.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
-impl Default for Share {
-    /// Out of a budget without limit.
-    fn default() -> Self {
-        Self::new(Budget::new(usize::MAX))
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.give_back();
-    }
-}
-
 /// A request body whose bytes come out of the budget and whose messages arrive in time.
 pub(crate) struct Intake<B> {
     inner: B,
-    share: Arc<Share>,
+    bytes: Arc<Held>,
     framing: Framing,
     patience: Duration,
     /// Runs while a message is awaited; made only when there is something to wait for.
@@ -80,10 +27,10 @@ pub(crate) struct Intake<B> {
 
 impl<B> Intake<B> {
     /// A unary call is awaited from its start to its end; a stream may stay quiet between messages.
-    pub(crate) fn new(inner: B, share: Arc<Share>, patience: Duration, unary: bool) -> Self {
+    pub(crate) fn new(inner: B, bytes: Arc<Held>, patience: Duration, unary: bool) -> Self {
         Self {
             inner,
-            share,
+            bytes,
             framing: Framing { unary, awaited: unary, ..Framing::default() },
             patience,
             timer: None,
@@ -108,8 +55,8 @@ impl<B: Body<Data = Bytes, Error = Status> + Unpin> Body for Intake<B> {
                     if this.framing.advance(data) {
                         this.timer = None;
                     }
-                    if let Err(status) = this.share.take(data.len()) {
-                        return Poll::Ready(Some(Err(status)));
+                    if let Err(refused) = this.bytes.take(data.len()) {
+                        return Poll::Ready(Some(Err(status::too_much_in_flight(refused))));
                     }
                 }
                 Poll::Ready(frame)
@@ -172,20 +119,6 @@ impl Framing {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shares_come_back() {
-        let budget = Budget::new(100);
-        let (one, two) = (Share::new(budget.clone()), Share::new(budget.clone()));
-        one.take(60).unwrap();
-        assert!(two.take(60).is_err());
-        drop(two);
-        Share::new(budget.clone()).take(40).unwrap();
-        one.give_back();
-        one.take(100).unwrap();
-        drop(one);
-        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
-    }
 
     #[test]
     fn framing_is_followed_whatever_the_pieces() {

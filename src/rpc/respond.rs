@@ -1,7 +1,7 @@
 //! Classifications into messages. The clock is read here, never in the core.
 
 use crate::classify::{
-    AbstainReason, Classification, Decision, Evidence, LabelScore, SpamVerdict, Task, classify,
+    AbstainReason, Classification, Decision, Evidence, LabelScore, SpamVerdict, Task, classify_unless,
 };
 use crate::language::{LanguageCandidate, LanguageResult, LanguageSpan, LanguageVerdict};
 use crate::model::Model;
@@ -11,6 +11,7 @@ use crate::rpc::offsets::Offsets;
 use crate::rpc::pb;
 use crate::rpc::tag::bcp47;
 use crate::text::Field;
+use std::convert::Infallible;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -20,9 +21,23 @@ pub fn classify_to_response(
     request: pb::ClassifyArticleRequest,
     limits: &Limits,
 ) -> Result<pb::ClassifyArticleResponse, InvalidRequest> {
+    let Ok(response) = classify_unless_stopped(model, request, limits, &|| Ok::<(), Infallible>(()));
+    response
+}
+
+/// The same, given up once `stop` says so.
+pub(crate) fn classify_unless_stopped<E>(
+    model: &Model,
+    request: pb::ClassifyArticleRequest,
+    limits: &Limits,
+    stop: &dyn Fn() -> Result<(), E>,
+) -> Result<Result<pb::ClassifyArticleResponse, InvalidRequest>, E> {
     let begun = Instant::now();
-    let checked = Checked::new(request, limits)?;
-    let (found, classify_micros) = timed(model, &checked);
+    let checked = match Checked::new(request, limits) {
+        Ok(checked) => checked,
+        Err(error) => return Ok(Err(error)),
+    };
+    let (found, classify_micros) = timed(model, &checked, stop)?;
     let texts = Texts::new(&checked);
     let mut response = pb::ClassifyArticleResponse {
         language: Some(language(&found.language)),
@@ -51,7 +66,7 @@ pub fn classify_to_response(
     };
     response.article_id = checked.id;
     response.timings = Some(timings(classify_micros, begun));
-    Ok(response)
+    Ok(Ok(response))
 }
 
 /// Language and noise alone.
@@ -60,6 +75,17 @@ pub fn detect_to_response(
     request: pb::DetectLanguageRequest,
     limits: &Limits,
 ) -> Result<pb::DetectLanguageResponse, InvalidRequest> {
+    let Ok(response) = detect_unless_stopped(model, request, limits, &|| Ok::<(), Infallible>(()));
+    response
+}
+
+/// The same, given up once `stop` says so.
+pub(crate) fn detect_unless_stopped<E>(
+    model: &Model,
+    request: pb::DetectLanguageRequest,
+    limits: &Limits,
+    stop: &dyn Fn() -> Result<(), E>,
+) -> Result<Result<pb::DetectLanguageResponse, InvalidRequest>, E> {
     let begun = Instant::now();
     let options = pb::ClassifyOptions {
         truncate: request.truncate,
@@ -72,9 +98,12 @@ pub fn detect_to_response(
         offset_encoding: request.offset_encoding,
         options: Some(options),
     };
-    let mut checked = Checked::new(request, limits).map_err(InvalidRequest::without_options)?;
+    let mut checked = match Checked::new(request, limits) {
+        Ok(checked) => checked,
+        Err(error) => return Ok(Err(error.without_options())),
+    };
     checked.options.language_only = true;
-    let (found, classify_micros) = timed(model, &checked);
+    let (found, classify_micros) = timed(model, &checked, stop)?;
     let texts = Texts::new(&checked);
     let mut response = pb::DetectLanguageResponse {
         language: Some(language(&found.language)),
@@ -89,7 +118,7 @@ pub fn detect_to_response(
     };
     response.article_id = checked.id;
     response.timings = Some(timings(classify_micros, begun));
-    Ok(response)
+    Ok(Ok(response))
 }
 
 /// Canonical proto3-JSON on one line: lowerCamel names, enums as their names, defaults written out.
@@ -98,10 +127,14 @@ pub fn to_json(response: &pb::ClassifyArticleResponse) -> String {
     serde_json::to_string(response).unwrap_or_default()
 }
 
-fn timed(model: &Model, checked: &Checked) -> (Classification, u32) {
+fn timed<E>(
+    model: &Model,
+    checked: &Checked,
+    stop: &dyn Fn() -> Result<(), E>,
+) -> Result<(Classification, u32), E> {
     let begun = Instant::now();
-    let found = classify(model, &checked.article(), &checked.options);
-    (found, micros(begun))
+    let found = classify_unless(model, &checked.article(), &checked.options, stop)?;
+    Ok((found, micros(begun)))
 }
 
 fn micros(since: Instant) -> u32 {

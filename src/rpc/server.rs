@@ -6,28 +6,30 @@
 
 use crate::classify::{Options, classify};
 use crate::model::Model;
+use crate::rpc::auth::{self, Auth};
 use crate::rpc::call::{CallLimits, Calls};
+use crate::rpc::connection::{Ages, LAST_WORD, Server};
 use crate::rpc::convert::Limits;
 use crate::rpc::health::{HealthService, Phase};
 use crate::rpc::pb::classifier_service_server::ClassifierServiceServer;
+use crate::rpc::rate::network;
+use crate::rpc::reload::FileError;
 use crate::rpc::service::Classifier;
+use crate::rpc::tls::TlsFiles;
 use crate::text::Article;
 use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::io;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::body::Body;
 use tonic::codec::CompressionEncoding::{Gzip, Zstd};
 use tonic::service::Routes;
 
@@ -36,6 +38,12 @@ use tonic::service::Routes;
 pub struct ServeConfig {
     pub limits: Limits,
     pub reflection: bool,
+    /// Plain text when left out.
+    pub tls: Option<TlsFiles>,
+    /// A file of tokens; without, everyone may classify.
+    pub tokens: Option<PathBuf>,
+    /// How often the files of certificates and tokens are looked at.
+    pub reload: Duration,
     /// How long calls in progress may take once the server has been told to stop.
     pub drain: Duration,
     /// How long a new connection may take to say that it speaks HTTP/2.
@@ -44,10 +52,23 @@ pub struct ServeConfig {
     pub receive: Duration,
     pub keepalive: Duration,
     pub max_connections: usize,
+    /// Of one address, or of the first 64 bits of one of IPv6.
+    pub max_connections_per_ip: usize,
+    /// A connection so old, a tenth more or less, takes no new calls.
+    pub connection_age: Duration,
+    /// What its calls in progress may take then.
+    pub connection_grace: Duration,
     pub max_concurrent_streams: u32,
     pub max_in_flight: usize,
     /// Request bytes held at once by all calls; bounds memory where the limits per message cannot.
     pub max_in_flight_bytes: usize,
+    /// Calls that wait for a CPU; more are refused at once.
+    pub max_waiting: usize,
+    /// Articles a second of one client, on average and at once; as many as it likes when left out.
+    pub rate: Option<(u32, u32)>,
+    /// For tests of what a broken handler costs: called with the path of every request, may panic.
+    #[doc(hidden)]
+    pub before_call: Option<fn(&str)>,
 }
 
 impl Default for ServeConfig {
@@ -55,24 +76,37 @@ impl Default for ServeConfig {
         Self {
             limits: Limits::default(),
             reflection: true,
+            tls: None,
+            tokens: None,
+            reload: Duration::from_secs(1),
             drain: Duration::from_secs(10),
             handshake: Duration::from_secs(10),
             receive: Duration::from_secs(30),
             keepalive: Duration::from_secs(30),
             max_connections: 10_000,
+            max_connections_per_ip: 1_000,
+            connection_age: Duration::from_secs(900),
+            connection_grace: Duration::from_secs(300),
             max_concurrent_streams: 200,
             max_in_flight: 1_024,
             max_in_flight_bytes: 256 << 20,
+            max_waiting: 128,
+            rate: None,
+            before_call: None,
         }
+    }
+}
+
+impl ServeConfig {
+    /// Whether the files that the settings name can be used.
+    pub fn check(&self) -> Result<(), FileError> {
+        self.tls.as_ref().map_or(Ok(()), TlsFiles::check)?;
+        self.tokens.as_deref().map_or(Ok(()), auth::check)
     }
 }
 
 /// A peer that does not answer a ping for this long is gone.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The client preface; a connection that has not sent it is nobody's.
-const PREFACE_BYTES: usize = 24;
-/// For the UNAVAILABLE of the calls that are cut to reach their clients.
-const LAST_WORD: Duration = Duration::from_millis(200);
 /// After a failed accept, such as too many open files: a busy loop would help nobody.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -80,6 +114,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub enum ServeError {
     #[error("the reflection service cannot read the descriptors")]
     Reflection(#[from] tonic_reflection::server::Error),
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 /// How serving ended.
@@ -103,17 +139,31 @@ pub async fn serve(
     let limits = CallLimits {
         max_in_flight: config.max_in_flight,
         max_in_flight_bytes: config.max_in_flight_bytes,
+        max_waiting: config.max_waiting,
+        rate: config.rate,
         max_frame_bytes: config.limits.max_frame_bytes,
         receive: config.receive,
+        before_call: config.before_call,
     };
-    let calls = Calls::new(routes, limits, stop.clone());
+    let cut = CancellationToken::new();
+    let auth = match &config.tokens {
+        Some(path) => Auth::watch(path, config.reload, cut.clone())?,
+        None => Auth::open(),
+    };
+    let calls = Calls::new(routes, auth, limits, stop.clone());
+    let tls = config.tls.as_ref().map(|files| files.watch(config.reload, cut.clone())).transpose()?;
+    let drain = CancellationToken::new();
     let server = Server {
         calls,
         http: http(&config),
+        tls,
+        ages: Ages { age: config.connection_age, grace: config.connection_grace },
         handshake: config.handshake,
-        drain: CancellationToken::new(),
-        cut: CancellationToken::new(),
+        drain,
+        cut,
     };
+    // However serving ends, nothing goes on reading files.
+    let _end = server.cut.clone().drop_guard();
     let warm = phase.clone();
     tokio::task::spawn_blocking(move || {
         warm_up(&model);
@@ -128,7 +178,8 @@ pub async fn serve(
     });
 
     let connections = TaskTracker::new();
-    accept(listener, &server, &connections, config.max_connections, shutdown).await;
+    let places = Places::new(config.max_connections, config.max_connections_per_ip);
+    accept(listener, &server, &connections, &places, shutdown).await;
 
     phase.send_replace(Phase::Draining);
     tracing::info!(connections = connections.len(), drain = ?config.drain, "draining");
@@ -188,14 +239,58 @@ fn http(config: &ServeConfig) -> http2::Builder<TokioExecutor> {
     http
 }
 
+/// Places for connections, over all and for each network.
+struct Places {
+    all: Arc<Semaphore>,
+    per_ip: usize,
+    of: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// One connection's place, given back when dropped.
+struct Place {
+    _of_all: OwnedSemaphorePermit,
+    network: IpAddr,
+    of: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Places {
+    fn new(all: usize, per_ip: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(all)), per_ip, of: Arc::default() }
+    }
+
+    /// Or the name of the limit that is reached.
+    fn take(&self, peer: IpAddr) -> Result<Place, &'static str> {
+        let of_all = self.all.clone().try_acquire_owned().map_err(|_| "max-connections")?;
+        let network = network(peer);
+        let mut counts = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(network).or_default();
+        if *count >= self.per_ip {
+            return Err("max-connections-per-ip");
+        }
+        *count += 1;
+        Ok(Place { _of_all: of_all, network, of: self.of.clone() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.network) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.network);
+            }
+        }
+    }
+}
+
 async fn accept(
     listener: TcpListener,
     server: &Server,
     connections: &TaskTracker,
-    max_connections: usize,
+    places: &Places,
     shutdown: impl Future<Output = ()>,
 ) {
-    let places = Arc::new(Semaphore::new(max_connections));
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -204,120 +299,20 @@ async fn accept(
         };
         match accepted {
             // Closing at once tells the client more than silence would.
-            Ok((stream, _)) => match places.clone().try_acquire_owned() {
+            Ok((stream, peer)) => match places.take(peer.ip()) {
                 Ok(place) => {
                     let server = server.clone();
                     connections.spawn(async move {
-                        server.connection(stream).await;
+                        server.connection(stream, peer.ip()).await;
                         drop(place);
                     });
                 }
-                Err(_) => tracing::warn!(max_connections, "connection refused: too many"),
+                Err(limit) => tracing::warn!(limit, "connection refused: too many"),
             },
             Err(error) => {
                 tracing::warn!(%error, "accept failed");
                 sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
-}
-
-/// What every connection shares.
-#[derive(Clone)]
-struct Server {
-    calls: Calls<Routes>,
-    http: http2::Builder<TokioExecutor>,
-    handshake: Duration,
-    /// No new streams; connections end with their last one.
-    drain: CancellationToken,
-    /// Connections end now.
-    cut: CancellationToken,
-}
-
-impl Server {
-    async fn connection(self, stream: TcpStream) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "nodelay");
-        }
-        let received = Arc::new(AtomicUsize::new(0));
-        let io = TokioIo::new(Counted { stream, received: received.clone() });
-        let silent = || received.load(Ordering::Relaxed) < PREFACE_BYTES;
-        let calls = self.calls;
-        let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-            calls.clone().handle(request.map(Body::new))
-        });
-        let mut connection = pin!(self.http.serve_connection(io, service));
-        let mut handshake = pin!(sleep(self.handshake));
-        let (mut checked, mut draining) = (false, false);
-        loop {
-            tokio::select! {
-                ended = &mut connection => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "connection failed");
-                    }
-                    return;
-                }
-                () = &mut handshake, if !checked => {
-                    checked = true;
-                    if silent() {
-                        tracing::debug!("connection closed: no HTTP/2 preface in time");
-                        return;
-                    }
-                }
-                () = self.drain.cancelled(), if !draining => {
-                    draining = true;
-                    if silent() {
-                        return;
-                    }
-                    connection.as_mut().graceful_shutdown();
-                }
-                () = self.cut.cancelled() => return,
-            }
-        }
-    }
-}
-
-/// A stream that counts what it has received, to tell a silent peer from a slow one.
-struct Counted {
-    stream: TcpStream,
-    received: Arc<AtomicUsize>,
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.received.fetch_add(buf.filled().len() - before, Ordering::Relaxed);
-        read
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

@@ -1,11 +1,11 @@
-//! The methods of `ClassifierService`. Classifying runs on the async worker: texts are bounded, and handing
-//! them to another thread costs more than it saves.
+//! The methods of `ClassifierService`. What classifies has a place at a CPU (`cpu`), whatever its method.
 
 use crate::model::Model;
-use crate::rpc::call::CallStats;
+use crate::rpc::call::CallContext;
 use crate::rpc::convert::{InvalidRequest, Limits, MAX_BATCH_ITEMS};
+use crate::rpc::cpu;
 use crate::rpc::pb;
-use crate::rpc::respond::{classify_to_response, detect_to_response};
+use crate::rpc::respond::{classify_unless_stopped, detect_unless_stopped};
 use crate::rpc::status;
 use crate::rpc::tag::bcp47;
 use std::pin::Pin;
@@ -20,19 +20,31 @@ pub(crate) struct Classifier {
     pub(crate) limits: Limits,
 }
 
+/// Whether a call may be refused because too many wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    IfThereIsRoom,
+    /// What has been let in: the items of a batch, and of a stream, whose client waits for them.
+    Always,
+}
+
 impl Classifier {
-    fn classify(
+    /// The article's fault is the inner error; the outer ends the call.
+    async fn classify(
         &self,
         request: pb::ClassifyArticleRequest,
-        stats: &CallStats,
-    ) -> Result<pb::ClassifyArticleResponse, InvalidRequest> {
-        stats.add_text(request.article.as_ref());
-        classify_to_response(&self.model, request, &self.limits)
+        context: &CallContext,
+        wait: Wait,
+    ) -> Result<Result<pb::ClassifyArticleResponse, InvalidRequest>, Status> {
+        let bytes = context.add_text(request.article.as_ref());
+        let place = context.cpu.place((wait == Wait::IfThereIsRoom).then_some(&context.waiting)).await?;
+        let (model, limits) = (self.model.clone(), self.limits);
+        cpu::work(place, bytes, move |stop| classify_unless_stopped(&model, request, &limits, stop)).await
     }
 }
 
-fn stats(extensions: &Extensions) -> Arc<CallStats> {
-    extensions.get::<Arc<CallStats>>().cloned().unwrap_or_default()
+fn context(extensions: &Extensions) -> Result<Arc<CallContext>, Status> {
+    extensions.get::<Arc<CallContext>>().cloned().ok_or_else(|| Status::internal("no context"))
 }
 
 #[tonic::async_trait]
@@ -41,8 +53,9 @@ impl pb::classifier_service_server::ClassifierService for Classifier {
         &self,
         request: Request<pb::ClassifyArticleRequest>,
     ) -> Result<Response<pb::ClassifyArticleResponse>, Status> {
-        let stats = stats(request.extensions());
-        self.classify(request.into_inner(), &stats)
+        let context = context(request.extensions())?;
+        self.classify(request.into_inner(), &context, Wait::IfThereIsRoom)
+            .await?
             .map(Response::new)
             .map_err(|error| status::invalid(&error))
     }
@@ -52,12 +65,13 @@ impl pb::classifier_service_server::ClassifierService for Classifier {
         request: Request<pb::BatchClassifyArticlesRequest>,
     ) -> Result<Response<pb::BatchClassifyArticlesResponse>, Status> {
         use pb::batch_classify_result::Result as Item;
-        let stats = stats(request.extensions());
+        let context = context(request.extensions())?;
         let batch = request.into_inner();
         if batch.articles.len() > MAX_BATCH_ITEMS {
             let (items, max) = (batch.articles.len(), MAX_BATCH_ITEMS);
             return Err(status::invalid(&InvalidRequest::BatchTooLarge { items, max }));
         }
+        context.charge(batch.articles.len().saturating_sub(1));
         let mut results = Vec::with_capacity(batch.articles.len());
         for article in batch.articles {
             let request = pb::ClassifyArticleRequest {
@@ -65,7 +79,8 @@ impl pb::classifier_service_server::ClassifierService for Classifier {
                 offset_encoding: batch.offset_encoding,
                 options: batch.options.clone(),
             };
-            let result = match self.classify(request, &stats) {
+            let wait = if results.is_empty() { Wait::IfThereIsRoom } else { Wait::Always };
+            let result = match self.classify(request, &context, wait).await? {
                 Ok(response) => Item::Response(response),
                 // What the whole batch shares is the batch's fault, not an item's.
                 Err(error) if !error.field().starts_with("article.") => return Err(status::invalid(&error)),
@@ -84,8 +99,9 @@ impl pb::classifier_service_server::ClassifierService for Classifier {
         &self,
         request: Request<Streaming<pb::StreamClassifyArticlesRequest>>,
     ) -> Result<Response<ClassifyStream>, Status> {
-        let stats = stats(request.extensions());
-        let stream = ClassifyStream { requests: request.into_inner(), classifier: self.clone(), stats };
+        let context = context(request.extensions())?;
+        let (requests, classifier) = (request.into_inner(), self.clone());
+        let stream = ClassifyStream { requests, classifier, context, items: 0, working: None };
         Ok(Response::new(stream))
     }
 
@@ -93,10 +109,13 @@ impl pb::classifier_service_server::ClassifierService for Classifier {
         &self,
         request: Request<pb::DetectLanguageRequest>,
     ) -> Result<Response<pb::DetectLanguageResponse>, Status> {
-        let stats = stats(request.extensions());
+        let context = context(request.extensions())?;
         let request = request.into_inner();
-        stats.add_text(request.article.as_ref());
-        detect_to_response(&self.model, request, &self.limits)
+        let bytes = context.add_text(request.article.as_ref());
+        let place = context.cpu.place(Some(&context.waiting)).await?;
+        let (model, limits) = (self.model.clone(), self.limits);
+        cpu::work(place, bytes, move |stop| detect_unless_stopped(&model, request, &limits, stop))
+            .await?
             .map(Response::new)
             .map_err(|error| status::invalid(&error))
     }
@@ -127,34 +146,61 @@ impl pb::classifier_service_server::ClassifierService for Classifier {
     }
 }
 
+type Reply = Result<pb::StreamClassifyArticlesResponse, Status>;
+
 /// Answers each request as it is read: the client's own pace is the back-pressure, nothing is queued.
 pub(crate) struct ClassifyStream {
     requests: Streaming<pb::StreamClassifyArticlesRequest>,
     classifier: Classifier,
-    stats: Arc<CallStats>,
+    context: Arc<CallContext>,
+    items: u64,
+    working: Option<Pin<Box<dyn Future<Output = Reply> + Send>>>,
 }
 
 impl Stream for ClassifyStream {
-    type Item = Result<pb::StreamClassifyArticlesResponse, Status>;
+    type Item = Reply;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        use pb::stream_classify_articles_response::Result as Item;
-        let request = match ready!(Pin::new(&mut self.requests).poll_next(cx)) {
-            None => return Poll::Ready(None),
-            Some(Err(status)) => {
-                let status = status::adopt(status, self.classifier.limits.max_frame_bytes);
-                return Poll::Ready(Some(Err(status)));
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
+        loop {
+            if let Some(working) = &mut self.working {
+                let reply = ready!(working.as_mut().poll(cx));
+                self.working = None;
+                self.context.item_answered();
+                return Poll::Ready(Some(reply));
             }
-            Some(Ok(request)) => request,
-        };
-        let pb::StreamClassifyArticlesRequest { request_id, article, offset_encoding, options } = request;
-        let request = pb::ClassifyArticleRequest { article, offset_encoding, options };
-        let result = match self.classifier.classify(request, &self.stats) {
-            Ok(response) => Item::Response(response),
-            Err(error) => Item::Error(status::item_error(&error)),
-        };
-        self.stats.item_answered();
-        let response = pb::StreamClassifyArticlesResponse { request_id, result: Some(result) };
-        Poll::Ready(Some(Ok(response)))
+            match ready!(Pin::new(&mut self.requests).poll_next(cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(status)) => {
+                    let status = status::adopt(status, self.classifier.limits.max_frame_bytes);
+                    return Poll::Ready(Some(Err(status)));
+                }
+                Some(Ok(request)) => {
+                    let (classifier, context) = (self.classifier.clone(), self.context.clone());
+                    // The call's own admission has paid for the first.
+                    let paid = self.items == 0;
+                    self.items += 1;
+                    self.working = Some(Box::pin(item(classifier, context, request, paid)));
+                }
+            }
+        }
     }
+}
+
+async fn item(
+    classifier: Classifier,
+    context: Arc<CallContext>,
+    request: pb::StreamClassifyArticlesRequest,
+    paid: bool,
+) -> Reply {
+    use pb::stream_classify_articles_response::Result as Item;
+    let pb::StreamClassifyArticlesRequest { request_id, article, offset_encoding, options } = request;
+    let request = pb::ClassifyArticleRequest { article, offset_encoding, options };
+    if !paid {
+        context.may_go_on().await;
+    }
+    let result = match classifier.classify(request, &context, Wait::Always).await? {
+        Ok(response) => Item::Response(response),
+        Err(error) => Item::Error(status::item_error(&error)),
+    };
+    Ok(pb::StreamClassifyArticlesResponse { request_id, result: Some(result) })
 }

@@ -1,7 +1,9 @@
-//! Failures as AIP-193 statuses: every one carries an `ErrorInfo` of our domain.
+//! Failures as AIP-193 statuses: every one carries an `ErrorInfo` of our domain and, on its way out, a
+//! `RequestInfo`.
 
 use crate::rpc::convert::InvalidRequest;
 use crate::rpc::pb;
+use crate::rpc::share::Refused;
 use std::collections::HashMap;
 use std::time::Duration;
 use tonic::{Code, Status};
@@ -44,23 +46,51 @@ pub(crate) fn deadline_exceeded() -> Status {
     Status::with_error_details(Code::DeadlineExceeded, "the call's deadline passed", details)
 }
 
+pub(crate) fn token_missing() -> Status {
+    let message = "this method needs a token, expected metadata `authorization: Bearer TOKEN`";
+    Status::with_error_details(Code::Unauthenticated, message, info("TOKEN_MISSING", []))
+}
+
+pub(crate) fn token_unknown() -> Status {
+    let details = info("TOKEN_UNKNOWN", []);
+    Status::with_error_details(Code::Unauthenticated, "the token is not known here", details)
+}
+
+pub(crate) fn role_missing(role: &str) -> Status {
+    let details = info("ROLE_MISSING", [("role".to_owned(), role.to_owned())]);
+    let message = format!("this method needs a token with the role {role}");
+    Status::with_error_details(Code::PermissionDenied, message, details)
+}
+
 pub(crate) fn too_slow(patience: Duration) -> Status {
     let details = info("REQUEST_TOO_SLOW", [("seconds".to_owned(), patience.as_secs_f64().to_string())]);
     let message = format!("the request message did not arrive within {patience:?}");
     Status::with_error_details(Code::DeadlineExceeded, message, details)
 }
 
-pub(crate) fn overloaded(max_in_flight: usize) -> Status {
-    let mut details = info("OVERLOADED", [("max_in_flight".to_owned(), max_in_flight.to_string())]);
+pub(crate) fn too_many_in_flight(refused: Refused) -> Status {
+    overloaded("max_in_flight", refused, "calls in flight")
+}
+
+pub(crate) fn too_much_in_flight(refused: Refused) -> Status {
+    overloaded("max_in_flight_bytes", refused, "bytes of requests in flight")
+}
+
+pub(crate) fn too_many_waiting(refused: Refused) -> Status {
+    overloaded("max_waiting", refused, "places to wait for a CPU")
+}
+
+fn overloaded(limit: &str, Refused(max): Refused, what: &str) -> Status {
+    let mut details = info("OVERLOADED", [(limit.to_owned(), max.to_string())]);
     details.set_retry_info(Some(RETRY_DELAY));
-    let message = format!("{max_in_flight} calls are in flight already, try again later");
+    let message = format!("of the {max} {what}, or of this connection's part, none is left; try again later");
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
-pub(crate) fn too_much_in_flight(max_bytes: usize) -> Status {
-    let mut details = info("OVERLOADED", [("max_in_flight_bytes".to_owned(), max_bytes.to_string())]);
-    details.set_retry_info(Some(RETRY_DELAY));
-    let message = format!("{max_bytes} bytes of requests are in flight already, try again later");
+pub(crate) fn rate_exceeded(wait: Duration) -> Status {
+    let mut details = info("RATE_EXCEEDED", []);
+    details.set_retry_info(Some(wait));
+    let message = format!("this client has asked for more articles than it may, try again in {wait:?}");
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
@@ -103,6 +133,14 @@ pub(crate) fn adopt(status: Status, max_frame_bytes: usize) -> Status {
         }
         code => Status::with_error_details(code, message, info("TRANSPORT", [])),
     }
+}
+
+/// The same failure with the call's id among its details, for the caller to quote.
+pub(crate) fn with_request_id(status: &Status, request_id: &str) -> Status {
+    let mut details = status.get_error_details();
+    details.set_request_info(request_id, "");
+    let metadata = status.metadata().clone();
+    Status::with_error_details_and_metadata(status.code(), status.message(), details, metadata)
 }
 
 fn info(reason: &str, metadata: impl IntoIterator<Item = (String, String)>) -> ErrorDetails {

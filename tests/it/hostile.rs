@@ -165,3 +165,43 @@ async fn a_message_that_does_not_arrive_is_given_up() {
     requests.send(item).await.unwrap();
     replies.message().await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn one_address_cannot_have_all_connections() {
+    let config = ServeConfig { max_connections_per_ip: 1, ..Default::default() };
+    let server = TestServer::with(config).await;
+    let mut client = server.client().await;
+    client.classify_article(request("", "first")).await.unwrap();
+    let mut second = TcpStream::connect(server.address).await.unwrap();
+    let mut byte = [0; 1];
+    let read = tokio::time::timeout(Duration::from_secs(5), second.read(&mut byte)).await.unwrap();
+    assert!(matches!(read, Ok(0) | Err(_)));
+    // The loopback network has more addresses.
+    let elsewhere = tokio::net::TcpSocket::new_v4().unwrap();
+    elsewhere.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = elsewhere.connect(server.address).await.unwrap();
+    other.write_all(crate::raw::PREFACE).await.unwrap();
+    other.read_exact(&mut byte).await.unwrap();
+    client.classify_article(request("", "still served")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_is_too_old_ends_after_its_grace() {
+    let config = ServeConfig {
+        connection_age: Duration::from_millis(300),
+        connection_grace: Duration::from_millis(300),
+        ..Default::default()
+    };
+    let server = TestServer::with(config).await;
+    let begun = Instant::now();
+    // An idle one ends at its age, an open call at the end of the grace, and is told.
+    let mut idle = crate::raw::greet(server.address).await.unwrap();
+    let mut client = server.client().await;
+    let mut replies = client.stream_classify_articles(tokio_stream::pending()).await.unwrap().into_inner();
+    let status = tokio::time::timeout(Duration::from_secs(10), replies.message()).await.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(begun.elapsed() >= Duration::from_millis(500));
+    let mut sink = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(10), idle.read_to_end(&mut sink)).await.unwrap();
+    client.classify_article(request("", "on a new connection")).await.unwrap();
+}

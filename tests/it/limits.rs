@@ -2,6 +2,7 @@ use crate::support::{TestServer, article, channel, expect_error, framed, request
 use glotsift::rpc::pb::classifier_service_client::ClassifierServiceClient;
 use glotsift::rpc::server::ServeConfig;
 use glotsift::rpc::{Limits, pb};
+use prost::Message;
 use std::time::{Duration, Instant};
 use tokio_stream::StreamExt;
 use tonic::{Code, Request};
@@ -194,4 +195,108 @@ async fn bytes_in_flight_are_bounded_over_all_calls() {
         requests.send(item).await.unwrap();
         replies.message().await.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn one_connection_cannot_have_all_places() {
+    let config = ServeConfig { max_in_flight: 4, ..ServeConfig::default() };
+    let server = TestServer::with(config).await;
+    let mut greedy = server.client().await;
+    let mut open = Vec::new();
+    let refused = loop {
+        match greedy.stream_classify_articles(tokio_stream::pending()).await {
+            Ok(replies) => open.push(replies),
+            Err(status) => break status,
+        }
+    };
+    expect_error(&refused, Code::ResourceExhausted, "OVERLOADED");
+    assert_eq!(open.len(), 3);
+    server.client().await.classify_article(request("", "somebody else")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_would_wait_too_many_for_a_cpu_are_refused_at_once() {
+    let server = TestServer::with(ServeConfig { max_waiting: 0, ..ServeConfig::default() }).await;
+    let text = "The committee will meet again in the spring. ".repeat(20_000);
+    let calls = (0..32).map(|_| {
+        let (address, text) = (server.address, text.clone());
+        tokio::spawn(async move {
+            ClassifierServiceClient::new(channel(address).await).classify_article(request("", &text)).await
+        })
+    });
+    let (mut served, mut refused) = (0, 0);
+    for call in calls.collect::<Vec<_>>() {
+        match call.await.unwrap() {
+            Ok(_) => served += 1,
+            Err(status) => {
+                expect_error(&status, Code::ResourceExhausted, "OVERLOADED");
+                assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
+                refused += 1;
+            }
+        }
+    }
+    assert!(served > 0 && refused > 0, "{served} served, {refused} refused");
+    // All places have come back.
+    let one = server.client().await.classify_article(request("", "afterwards")).await;
+    assert!(one.is_ok(), "{one:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_texts_deadline_is_kept_while_it_is_classified() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let text = "The committee will meet again in the spring. ".repeat(20_000);
+    // Not a tight bound: the answer must only not wait for the work.
+    let begun = Instant::now();
+    client.classify_article(request("", &text)).await.unwrap();
+    let whole = begun.elapsed();
+    let deadline = format!("{}m", (whole / 4).as_millis());
+    let body = framed(false, &request("", &text).encode_to_vec());
+    let status = server.post(CLASSIFY, &[("grpc-timeout", &deadline)], body).await;
+    expect_error(&status, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+    client.classify_article(request("", "afterwards")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_that_is_never_quiet_has_a_deadline_too() {
+    let server = TestServer::start().await;
+    let item =
+        pb::StreamClassifyArticlesRequest { article: Some(article("", "again")), ..Default::default() };
+    let body = framed(false, &item.encode_to_vec()).repeat(50_000);
+    let method = "glotsift.v1.ClassifierService/StreamClassifyArticles";
+    let status = server.post(method, &[("grpc-timeout", "300m")], body).await;
+    expect_error(&status, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+}
+
+#[tokio::test]
+async fn a_client_has_its_rate_whatever_the_method() {
+    let server = TestServer::with(ServeConfig { rate: Some((1, 3)), ..ServeConfig::default() }).await;
+    let mut client = server.client().await;
+    for _ in 0..3 {
+        client.classify_article(request("", "within the burst")).await.unwrap();
+    }
+    let mut refused = client.classify_article(request("", "beyond it")).await;
+    if refused.is_ok() {
+        // A second went by on a busy machine.
+        refused = client.classify_article(request("", "beyond it")).await;
+    }
+    let status = refused.unwrap_err();
+    expect_error(&status, Code::ResourceExhausted, "RATE_EXCEEDED");
+    let wait = status.get_details_retry_info().unwrap().retry_delay.unwrap();
+    assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
+    // Another connection of the same client is no way around, and health is no article.
+    let status = server.client().await.classify_article(request("", "beyond it")).await.unwrap_err();
+    expect_error(&status, Code::ResourceExhausted, "RATE_EXCEEDED");
+    server.health().await.check(tonic_health::pb::HealthCheckRequest::default()).await.unwrap();
+
+    let server = TestServer::with(ServeConfig { rate: Some((1, 3)), ..ServeConfig::default() }).await;
+    let mut client = server.client().await;
+    let batch = pb::BatchClassifyArticlesRequest {
+        articles: vec![article("", "One of many."); 100],
+        ..Default::default()
+    };
+    client.batch_classify_articles(batch).await.unwrap();
+    let status = client.classify_article(request("", "after the batch")).await.unwrap_err();
+    expect_error(&status, Code::ResourceExhausted, "RATE_EXCEEDED");
+    assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() > Duration::from_secs(30));
 }

@@ -3,6 +3,7 @@
 // Helpers fail like the tests they serve; clippy.toml covers only test functions themselves.
 #![allow(clippy::unwrap_used)]
 
+mod raw;
 mod support;
 mod tiny;
 
@@ -10,12 +11,16 @@ mod tiny;
 mod articles;
 // The same characters in another encoding: the same answer.
 mod canonical;
+// Tokens, roles, `glotsift token`.
+mod auth;
 // `glotsift classify`: inputs, formats, exit codes.
 mod classify_cli;
 // The methods: ids, order, offsets, options, server info.
 mod classify_rpc;
 // `glotsift eval`: formats of data, exit codes.
 mod eval_cli;
+// Frames that no client may send, and floods of those it may.
+mod frames;
 // grpc.health.v1 through start, running and drain.
 mod health;
 // Requests broken below the level of messages.
@@ -30,8 +35,12 @@ mod models;
 mod proto_lint;
 // `glotsift serve`: settings, exit codes, signals.
 mod serve_cli;
+// Request ids in and out; what a panic costs.
+mod request_id;
 // A drain ends, whatever clients hold open.
 mod shutdown;
+// TLS, client certificates, renewed certificates.
+mod tls;
 // Text no author would write.
 mod torture;
 // `glotsift train`: one's own labels, from a table to a served bundle.

@@ -340,3 +340,35 @@ proptest! {
         }
     }
 }
+
+/// The old bundle or the new one, whenever the publisher dies.
+#[test]
+fn a_publisher_killed_at_any_moment_leaves_a_whole_bundle() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, data) = (dir.path().join("bundle"), dir.path().join("lines.jsonl"));
+    copy(&out);
+    fs::write(&data, "{\"text\": \"Leave a comment\"}\n").unwrap();
+    let publish = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_glotsift"));
+        command
+            .args(["train", "--task", "boilerplate", "--base"])
+            .arg(&out)
+            .arg("--out")
+            .arg(&out)
+            .arg(&data);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        command.spawn().unwrap()
+    };
+    let begun = std::time::Instant::now();
+    assert!(publish().wait().unwrap().success());
+    let whole = begun.elapsed();
+    for i in 0..30 {
+        let mut publisher = publish();
+        std::thread::sleep(whole.mul_f64(f64::from(i) / 25.0));
+        let _ = publisher.kill();
+        publisher.wait().unwrap();
+        load_bundle(&out).unwrap();
+    }
+    assert!(publish().wait().unwrap().success());
+    load_bundle(&out).unwrap();
+}

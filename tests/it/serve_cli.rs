@@ -30,7 +30,11 @@ struct Running {
 
 impl Running {
     fn start(args: &[&str]) -> Self {
-        let mut child = glotsift(&["serve", "--listen", "127.0.0.1:0"]).args(args).spawn().unwrap();
+        Self::run(glotsift(&["serve", "--listen", "127.0.0.1:0"]).args(args))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         let address = loop {
@@ -154,4 +158,35 @@ fn check_says_yes_and_ends() {
     let address = taken.local_addr().unwrap().to_string();
     let (code, stderr) = ends(&mut glotsift(&["serve", "--check", "--listen", &address]));
     assert_eq!(code, 0, "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_descriptors_who_is_connected_is_served_and_others_later() {
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "ulimit -n 64; exec \"$0\" serve --listen 127.0.0.1:0",
+        env!("CARGO_BIN_EXE_glotsift"),
+    ]);
+    let server = Running::run(shell.stdin(Stdio::null()).stderr(Stdio::piped()));
+    let mut client = ClassifierServiceClient::new(channel(server.address).await);
+    client.classify_article(request("", "before")).await.unwrap();
+    let mut crowd = Vec::new();
+    for _ in 0..200 {
+        crowd.push(tokio::net::TcpStream::connect(server.address).await.unwrap());
+    }
+    for _ in 0..20 {
+        client.classify_article(request("", "in the crowd")).await.unwrap();
+    }
+    drop(crowd);
+    let afterwards = tokio::time::timeout(PATIENCE, async {
+        ClassifierServiceClient::new(channel(server.address).await)
+            .classify_article(request("", "after"))
+            .await
+    });
+    afterwards.await.unwrap().unwrap();
+    server.signal();
+    let (code, log) = server.ended();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("accept failed"), "{log}");
 }

@@ -17,7 +17,6 @@ use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tonic_health::pb::health_client::HealthClient;
-use tower::ServiceExt;
 
 /// Nothing here takes this long unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,7 +59,8 @@ impl TestServer {
         tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap()
     }
 
-    /// Posts raw bytes as the body of one call and returns how it ended.
+    /// Posts raw bytes as the body of one call and returns how it ended. Not by tonic's client, which would end a
+    /// call with a deadline itself.
     pub(crate) async fn post(&self, method: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Status {
         let mut request = http::Request::post(format!("http://{}/{method}", self.address))
             .header("content-type", "application/grpc")
@@ -69,7 +69,12 @@ impl TestServer {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::new(Full::new(Bytes::from(body)))).unwrap();
-        let response = self.channel().await.oneshot(request).await.unwrap();
+        let stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
+        let io = hyper_util::rt::TokioIo::new(stream);
+        let executor = hyper_util::rt::TokioExecutor::new();
+        let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+        tokio::spawn(connection);
+        let response = sender.send_request(request).await.unwrap();
         let from_headers = Status::from_header_map(response.headers());
         let collected = response.into_body().collect().await.unwrap();
         let status = from_headers.or_else(|| Status::from_header_map(collected.trailers()?));
@@ -97,6 +102,23 @@ pub(crate) fn texts(folder: &str) -> Vec<(PathBuf, String)> {
 
 pub(crate) async fn channel(address: SocketAddr) -> Channel {
     Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+/// Over TLS, with the authorities and the certificate of `config`; the server is `localhost` to it.
+pub(crate) async fn tls_channel(
+    address: SocketAddr,
+    config: Arc<rustls::ClientConfig>,
+) -> Result<Channel, tonic::transport::Error> {
+    let connector = tower::service_fn(move |_: http::Uri| {
+        let config = config.clone();
+        async move {
+            let stream = tokio::net::TcpStream::connect(address).await?;
+            let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+            let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await?;
+            Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
+        }
+    });
+    Endpoint::from_shared(format!("http://{address}")).unwrap().connect_with_connector(connector).await
 }
 
 /// The five-byte prefix gRPC puts before each message.

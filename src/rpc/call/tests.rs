@@ -3,6 +3,8 @@ use http_body_util::BodyExt;
 use std::task::Context;
 use tonic_types::StatusExt;
 
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
 #[derive(Clone, Copy)]
 enum Behaviour {
     Panic,
@@ -16,8 +18,16 @@ struct Broken(Behaviour);
 
 fn calls(behaviour: Behaviour, max_in_flight: usize) -> Calls<Broken> {
     let receive = Duration::from_secs(1);
-    let limits = CallLimits { max_in_flight, max_in_flight_bytes: 100, max_frame_bytes: 100, receive };
-    Calls::new(Broken(behaviour), limits, CancellationToken::new())
+    let limits = CallLimits {
+        max_in_flight,
+        max_in_flight_bytes: 100,
+        max_waiting: 100,
+        rate: None,
+        max_frame_bytes: 100,
+        receive,
+        before_call: None,
+    };
+    Calls::new(Broken(behaviour), Auth::open(), limits, CancellationToken::new())
 }
 
 struct PanickingBody;
@@ -67,13 +77,16 @@ async fn status_of(response: Response<CallBody>) -> Status {
 async fn a_panic_costs_one_call() {
     for behaviour in [Behaviour::Panic, Behaviour::PanicInBody] {
         let wrapped = calls(behaviour, 1);
+        let shares = wrapped.shares(HERE);
         for _ in 0..3 {
-            let response = wrapped.clone().handle(request(&[("x-request-id", "r-7")])).await.unwrap();
+            let response =
+                wrapped.clone().handle(request(&[("x-request-id", "r-7")]), &shares).await.unwrap();
             assert_eq!(response.headers()["x-request-id"], "r-7");
             let status = status_of(response).await;
             assert_eq!(status.code(), Code::Internal);
             assert!(!status.message().contains("wrong"), "the detail belongs in the log");
             assert_eq!(status.get_details_error_info().unwrap().metadata["request_id"], "r-7");
+            assert_eq!(status.get_details_request_info().unwrap().request_id, "r-7");
         }
     }
 }
@@ -81,20 +94,22 @@ async fn a_panic_costs_one_call() {
 #[tokio::test]
 async fn a_passed_deadline_is_deadline_exceeded() {
     let wrapped = calls(Behaviour::Hang, 1);
-    let response = wrapped.handle(request(&[("grpc-timeout", "20m")])).await.unwrap();
+    let shares = wrapped.shares(HERE);
+    let response = wrapped.handle(request(&[("grpc-timeout", "20m")]), &shares).await.unwrap();
     assert_eq!(status_of(response).await.code(), Code::DeadlineExceeded);
 }
 
 #[tokio::test]
 async fn over_the_limit_is_refused_with_a_retry_delay_and_health_is_exempt() {
     let wrapped = calls(Behaviour::Hang, 0);
-    let status = status_of(wrapped.clone().handle(request(&[])).await.unwrap()).await;
+    let shares = wrapped.shares(HERE);
+    let status = status_of(wrapped.clone().handle(request(&[]), &shares).await.unwrap()).await;
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
 
     let mut check = request(&[("grpc-timeout", "5m")]);
     *check.uri_mut() = "/grpc.health.v1.Health/Check".parse().unwrap();
-    assert_eq!(status_of(wrapped.handle(check).await.unwrap()).await.code(), Code::DeadlineExceeded);
+    assert_eq!(status_of(wrapped.handle(check, &shares).await.unwrap()).await.code(), Code::DeadlineExceeded);
 }
 
 #[test]

@@ -1,0 +1,188 @@
+//! One connection from its first byte to its end.
+
+use crate::rpc::call::Calls;
+use crate::rpc::reload::Watched;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ServerConfig;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::io;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::service::Routes;
+
+/// The client preface; a connection that has not sent it is nobody's.
+const PREFACE_BYTES: usize = 24;
+
+/// For the UNAVAILABLE of calls that are cut to reach their clients.
+pub(crate) const LAST_WORD: Duration = Duration::from_millis(200);
+
+/// How old a connection may become, so that clients find new servers and new certificates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ages {
+    /// From here on no new calls; a tenth more or less, for not all to come back at once.
+    pub(crate) age: Duration,
+    /// What calls in progress may take then.
+    pub(crate) grace: Duration,
+}
+
+impl Ages {
+    fn jittered(self) -> Duration {
+        let random = RandomState::new().hash_one("age") % 2_001;
+        self.age.mul_f64(0.9 + random as f64 / 10_000.0)
+    }
+}
+
+/// What every connection shares.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) calls: Calls<Routes>,
+    pub(crate) http: http2::Builder<TokioExecutor>,
+    pub(crate) tls: Option<Arc<Watched<Arc<ServerConfig>>>>,
+    pub(crate) ages: Ages,
+    /// For TLS and the client preface together.
+    pub(crate) handshake: Duration,
+    /// No new streams; connections end with their last one.
+    pub(crate) drain: CancellationToken,
+    /// Connections end now.
+    pub(crate) cut: CancellationToken,
+}
+
+impl Server {
+    pub(crate) async fn connection(self, stream: TcpStream, peer: IpAddr) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "nodelay");
+        }
+        let deadline = Instant::now() + self.handshake;
+        let Some(tls) = &self.tls else { return self.http2(stream, peer, deadline).await };
+        let acceptor = TlsAcceptor::from((*tls.current()).clone());
+        let accepted = tokio::select! {
+            accepted = timeout_at(deadline, acceptor.accept(stream)) => accepted,
+            // Who has not shaken hands has no call to finish.
+            () = self.drain.cancelled() => return,
+        };
+        match accepted {
+            Ok(Ok(stream)) => self.http2(stream, peer, deadline).await,
+            Ok(Err(error)) => tracing::debug!(%error, "connection closed: no TLS"),
+            Err(_) => tracing::debug!("connection closed: no TLS handshake in time"),
+        }
+    }
+
+    async fn http2(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+        peer: IpAddr,
+        deadline: Instant,
+    ) {
+        let received = Arc::new(AtomicUsize::new(0));
+        let io = TokioIo::new(Counted { stream, received: received.clone() });
+        let silent = || received.load(Ordering::Relaxed) < PREFACE_BYTES;
+        let calls = self.calls;
+        let shares = calls.shares(peer);
+        let stop = shares.stop.clone();
+        let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            let (calls, shares) = (calls.clone(), shares.clone());
+            async move { calls.handle(request.map(Body::new), &shares).await }
+        });
+        let mut connection = pin!(self.http.serve_connection(io, service));
+        let mut handshake = pin!(sleep_until(deadline));
+        let mut age = pin!(sleep(self.ages.jittered()));
+        let (mut checked, mut draining, mut leaving, mut ended) = (false, false, false, false);
+        loop {
+            tokio::select! {
+                ended = &mut connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "connection failed");
+                    }
+                    return;
+                }
+                () = &mut handshake, if !checked => {
+                    checked = true;
+                    if silent() {
+                        tracing::debug!("connection closed: no HTTP/2 preface in time");
+                        return;
+                    }
+                }
+                () = &mut age => {
+                    let next = if ended {
+                        return;
+                    } else if leaving {
+                        ended = true;
+                        stop.cancel();
+                        LAST_WORD
+                    } else {
+                        leaving = true;
+                        connection.as_mut().graceful_shutdown();
+                        self.ages.grace
+                    };
+                    age.as_mut().reset(Instant::now() + next);
+                }
+                () = self.drain.cancelled(), if !draining => {
+                    draining = true;
+                    if silent() {
+                        return;
+                    }
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = self.cut.cancelled() => return,
+            }
+        }
+    }
+}
+
+/// A stream that counts what it has received, to tell a silent peer from a slow one.
+struct Counted<S> {
+    stream: S,
+    received: Arc<AtomicUsize>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.received.fetch_add(buf.filled().len() - before, Ordering::Relaxed);
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
