@@ -62,8 +62,6 @@ pub struct Odds {
     pub curves: Vec<Curve>,
     /// How the log-odds of the whole text, 1 and those of its most suspicious piece add up.
     pub pieces: [f32; 3],
-    /// By table, log-odds on top for a text as long as articles are; none where there are none.
-    pub long: Vec<f32>,
 }
 
 /// Log-odds of spam that a record speaks for.

@@ -31,9 +31,6 @@ pub fn pieces(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Pieces a text has that is long enough to be an article: more than 300 characters.
-const LONG: usize = 4;
-
 /// Scores of a text and its pieces, by table asked, before calibration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
@@ -42,13 +39,6 @@ pub struct Observed {
     pub pieces: Vec<(Vec<f64>, usize)>,
     /// Bytes of the text looked at.
     pub used: usize,
-}
-
-impl Observed {
-    /// As long as articles are; messages are mostly shorter.
-    pub fn is_long(&self) -> bool {
-        self.pieces.len() >= LONG
-    }
 }
 
 /// Scores `text` with every table of `tables`; `scratch` is left with the vector of the whole text.
@@ -115,12 +105,11 @@ impl Odds {
 
     /// Calibrated log-odds of spam.
     pub fn log_odds(&self, table: usize, index: usize, observed: &Observed) -> f64 {
-        let long = self.long.get(table).filter(|_| observed.is_long()).map_or(0.0, |w| f64::from(*w));
         match self.parts(table, index, observed) {
-            Some((whole, None)) => whole + long,
+            Some((whole, None)) => whole,
             Some((whole, Some(piece))) => {
                 let [of_whole, constant, of_piece] = self.pieces.map(f64::from);
-                of_whole * whole + constant + of_piece * piece + long
+                of_whole * whole + constant + of_piece * piece
             }
             None => 0.0,
         }
@@ -156,15 +145,12 @@ mod tests {
     #[test]
     fn the_worst_piece_counts() {
         let curve = Curve { slope: 100.0, ..Curve::PRIOR };
-        let odds = Odds { curves: vec![curve], pieces: [0.5, -1.0, 0.25], long: vec![-3.0] };
+        let odds = Odds { curves: vec![curve], pieces: [0.5, -1.0, 0.25] };
         let mut observed = Observed { whole: (vec![2.0], 10), ..Observed::default() };
         assert!((odds.log_odds(0, 0, &observed) - 2.0).abs() < 1e-9);
         observed.pieces = vec![(vec![-3.0], 10), (vec![8.0], 10)];
         // 0.5 * 2 - 1 + 0.25 * 8
         assert!((odds.log_odds(0, 0, &observed) - 2.0).abs() < 1e-9);
-        observed.pieces = vec![(vec![8.0], 10); LONG];
-        assert!((odds.log_odds(0, 0, &observed) - (2.0 - 3.0)).abs() < 1e-9);
-        observed.pieces.truncate(2);
         assert_eq!(odds.log_odds(7, 0, &observed), 0.0);
         assert!((odds.probability(&[(0, 0.4)], &observed) - logistic(2.0)).abs() < 1e-9);
     }

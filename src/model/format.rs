@@ -172,23 +172,18 @@ impl<'a> TaskFile<'a> {
             return Ok(None);
         }
         let (curves, pieces) = (self.f32s("curve")?, self.f32s("pieces")?);
-        // Bundles trained before articles had thresholds of their own have no such tensor.
-        let long = if self.tensors.names().contains(&"long") { self.f32s("long")? } else { Vec::new() };
         let labels: Vec<&str> = card.labels.iter().map(|l| l.id.as_str()).collect();
         let pieces: Result<[f32; 3], _> = pieces.try_into();
         match pieces {
             Ok(pieces)
                 if labels == ["ham", "spam"]
                     && curves.len() == 4 * card.tables.len()
-                    && (long.is_empty() || long.len() == card.tables.len())
-                    && curves.iter().chain(&pieces).chain(&long).all(|w| w.is_finite()) =>
+                    && curves.iter().chain(&pieces).all(|w| w.is_finite()) =>
             {
                 let curve = |w: &[f32]| Curve::from([w[0], w[1], w[2], w[3]]);
-                Ok(Some(Odds { curves: curves.chunks_exact(4).map(curve).collect(), pieces, long }))
+                Ok(Some(Odds { curves: curves.chunks_exact(4).map(curve).collect(), pieces }))
             }
-            _ => {
-                self.wrong(format!("tensors curve, pieces and long do not fit {} tables", card.tables.len()))
-            }
+            _ => self.wrong(format!("tensors curve and pieces do not fit {} tables", card.tables.len())),
         }
     }
 
@@ -349,7 +344,6 @@ pub fn odds_tensors(odds: &Odds) -> Vec<(String, TensorBytes)> {
     vec![
         ("curve".into(), TensorBytes::f32s(vec![odds.curves.len(), 4], &curves)),
         ("pieces".into(), TensorBytes::f32s(vec![3], &odds.pieces)),
-        ("long".into(), TensorBytes::f32s(vec![odds.long.len()], &odds.long)),
     ]
 }
 

@@ -30,7 +30,7 @@ const CURVE_PRIOR: f64 = 2.0;
 /// these bounds, and a padded copy of a spam as much as this share of a message.
 const BACKGROUND_SHARE: f64 = 0.25;
 const BACKGROUND_WEIGHT: (f64, f64) = (0.05, 1.0);
-const PADDED_WEIGHT: f64 = 0.5;
+const PADDED_WEIGHT: f64 = 0.2;
 /// Ham of a language that must lie below the threshold before it may be lowered, how much room is left
 /// above the highest, and the most it is lowered, in log-odds.
 const HAM_SEEN: usize = 100;
@@ -476,7 +476,7 @@ pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds,
     };
     let curves: Vec<Curve> =
         weights.tables().iter().map(|table| Curve::from(curve(&table.name).map(|w| w as f32))).collect();
-    let mut odds = Odds { curves, pieces: [1.0, 0.0, 0.0], long: Vec::new() };
+    let mut odds = Odds { curves, pieces: [1.0, 0.0, 0.0] };
     let number: BTreeMap<&str, usize> =
         weights.tables().iter().enumerate().map(|(i, table)| (table.name.as_str(), i)).collect();
     let of = |held: &HeldOut| number.get(held.table.as_str()).or(number.get(POOLED)).copied();
@@ -514,14 +514,8 @@ pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds,
             let highest = ham.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             curve.offset += (low - ROOM - highest).clamp(0.0, LOWERED) as f32;
         }
-        // Articles are long and cost more than messages: a long text has a threshold of its own.
-        let [short, long] = [false, true].map(|long| {
-            let of_kind = scored.iter().filter(|s| s.0 == table && s.1.observed.is_long() == long);
-            raised(of_kind.map(|s| (s.1, s.2)), low, budget.background) as f32
-        });
-        curve.offset -= short;
-        // The curve shifts a text in pieces by what the whole and the piece count.
-        odds.long.push((odds.pieces[0] + odds.pieces[2]) * short - long);
+        let of_table = scored.iter().filter(|s| s.0 == table).map(|s| (s.1, s.2));
+        curve.offset -= raised(of_table, low, budget.background) as f32;
     }
     (odds, low, high)
 }
