@@ -1,0 +1,345 @@
+//! Deadlines, overload, fairness, a long run, the start.
+
+use crate::hostile;
+use crate::server::{Client, Server, article, long, ms, percentile, usual};
+use crate::{Outcome, outcome};
+use prost::Message;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+use tonic::Code;
+use tonic_types::StatusExt;
+
+/// T1: megabytes against a deadline of 50 ms.
+pub async fn deadlines() -> Outcome {
+    let server = Server::start(&[]).warmed().await;
+    let mut channels = Vec::new();
+    for _ in 0..8 {
+        channels.push(hostile::http2(server.address).await);
+    }
+    let body = hostile::framed(false, &article(&long(1_000_000)).encode_to_vec());
+    let flying = Arc::new(Semaphore::new(64));
+    let mut calls = JoinSet::new();
+    for i in 0..1_000 {
+        let place = flying.clone().acquire_owned().await.unwrap();
+        // Not tonic's client, which would end the call itself.
+        let (sender, body) = (channels[i % channels.len()].clone(), body.clone());
+        calls.spawn(async move {
+            let begun = Instant::now();
+            let headers = [("grpc-timeout", "50m")];
+            let code = hostile::post(sender, hostile::CLASSIFY, &headers, body).await.code();
+            drop(place);
+            (code, ms(begun))
+        });
+    }
+    let (mut times, mut right) = (Vec::new(), 0);
+    while let Some(call) = calls.join_next().await {
+        let (code, took) = call.unwrap();
+        right += usize::from(code == Code::DeadlineExceeded);
+        times.push(took);
+    }
+    let idle = {
+        let ended = Instant::now();
+        loop {
+            let before = server.cpu();
+            sleep(Duration::from_millis(50)).await;
+            if server.cpu() - before < 0.011 || ended.elapsed() > Duration::from_secs(10) {
+                break ms(ended) - 50.0;
+            }
+        }
+    };
+    let (p50, p99, most) =
+        (percentile(&mut times, 50.0), percentile(&mut times, 99.0), percentile(&mut times, 100.0));
+    outcome(
+        right == 1_000 && most <= 75.0 && idle <= 100.0,
+        format!(
+            "1,000 calls of 1 MB, 64 in flight: {right} DEADLINE_EXCEEDED; answered after p50 {p50:.0} ms, \
+            p99 {p99:.0}, most {most:.0} (75); CPU idle {idle:.0} ms after the last (100)"
+        ),
+    )
+}
+
+/// What an open loop saw.
+#[derive(Default)]
+struct Seen {
+    accepted: Vec<f64>,
+    refused: Vec<f64>,
+    without_retry: usize,
+    failed: usize,
+}
+
+impl Seen {
+    fn add(&mut self, answer: Result<(), tonic::Status>, took: f64) {
+        match answer {
+            Ok(()) => self.accepted.push(took),
+            Err(status) if status.code() == Code::ResourceExhausted => {
+                self.refused.push(took);
+                self.without_retry += usize::from(status.get_details_retry_info().is_none());
+            }
+            Err(_) => self.failed += 1,
+        }
+    }
+
+    fn sent(&self) -> usize {
+        self.accepted.len() + self.refused.len() + self.failed
+    }
+}
+
+async fn one(client: &mut Client, text: &str) -> Result<(), tonic::Status> {
+    client.classify_article(article(text)).await.map(drop)
+}
+
+/// So many calls a second, whatever becomes of them.
+async fn open_loop(clients: Vec<Client>, per_second: f64, lasts: Duration, text: Arc<str>) -> Seen {
+    let (mut calls, mut seen) = (JoinSet::new(), Seen::default());
+    let begun = tokio::time::Instant::now();
+    let count = (per_second * lasts.as_secs_f64()) as usize;
+    for i in 0..count {
+        sleep_until(begun + Duration::from_secs_f64(i as f64 / per_second)).await;
+        let (mut client, text) = (clients[i % clients.len()].clone(), text.clone());
+        calls.spawn(async move {
+            let begun = Instant::now();
+            let answer = one(&mut client, &text).await;
+            (answer, ms(begun))
+        });
+        while let Some(done) = calls.try_join_next() {
+            let (answer, took) = done.unwrap();
+            seen.add(answer, took);
+        }
+    }
+    while let Some(done) = calls.join_next().await {
+        let (answer, took) = done.unwrap();
+        seen.add(answer, took);
+    }
+    seen
+}
+
+/// Calls a second that eight clients get through who each wait for their answer.
+async fn capacity(clients: &[Client], lasts: Duration, text: &Arc<str>) -> f64 {
+    let begun = Instant::now();
+    let mut tasks = JoinSet::new();
+    for client in clients.iter().cloned() {
+        let (text, mut client) = (text.clone(), client);
+        tasks.spawn(async move {
+            let mut done = 0_u64;
+            while begun.elapsed() < lasts {
+                done += u64::from(one(&mut client, &text).await.is_ok());
+            }
+            done
+        });
+    }
+    let done: u64 = tasks.join_all().await.into_iter().sum();
+    done as f64 / begun.elapsed().as_secs_f64()
+}
+
+async fn clients(server: &Server, count: usize) -> Vec<Client> {
+    let mut clients = Vec::new();
+    for _ in 0..count {
+        clients.push(server.client().await);
+    }
+    clients
+}
+
+/// T2: four times what can be done, for ten seconds.
+pub async fn overload() -> Outcome {
+    let server = Server::start(&[]).warmed().await;
+    let (clients, text) = (clients(&server, 8).await, Arc::from(long(32_000)));
+    let most = capacity(&clients, Duration::from_secs(5), &text).await;
+    let mut half = open_loop(clients.clone(), most * 0.5, Duration::from_secs(5), text.clone()).await;
+    let rss = server.rss();
+    let health = {
+        let mut client = tonic_health::pb::health_client::HealthClient::new(server.channel().await);
+        tokio::spawn(async move {
+            let mut times = Vec::new();
+            let mut tick = interval(Duration::from_millis(50));
+            tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            for _ in 0..190 {
+                tick.tick().await;
+                let begun = Instant::now();
+                client.check(tonic_health::pb::HealthCheckRequest::default()).await.unwrap();
+                times.push(ms(begun));
+            }
+            times
+        })
+    };
+    let lasts = Duration::from_secs(10);
+    let mut seen = open_loop(clients.clone(), most * 4.0, lasts, text.clone()).await;
+    let mut health = health.await.unwrap();
+    let grown = server.peak() - rss;
+    let begun = Instant::now();
+    let base = percentile(&mut half.accepted, 99.0);
+    let mut quiet = clients[0].clone();
+    let normal = loop {
+        let mut times = Vec::new();
+        for _ in 0..20 {
+            let begun = Instant::now();
+            let _ = one(&mut quiet, &text).await;
+            times.push(ms(begun));
+        }
+        if percentile(&mut times, 50.0) <= base || begun.elapsed() > Duration::from_secs(10) {
+            break begun.elapsed().as_secs_f64();
+        }
+    };
+    let goodput = seen.accepted.len() as f64 / lasts.as_secs_f64() / most;
+    let (accepted, refused) = (percentile(&mut seen.accepted, 99.0), percentile(&mut seen.refused, 99.0));
+    let health = percentile(&mut health, 99.0);
+    outcome(
+        goodput >= 0.9
+            && accepted <= 3.0 * base
+            && refused <= 10.0
+            && seen.without_retry == 0
+            && seen.failed == 0
+            && grown <= 64.0
+            && health <= 50.0
+            && normal <= 2.0,
+        format!(
+            "C {most:.0}/s of 32 kB; at 4 C for 10 s {:.0}% of C answered (90), p99 {accepted:.0} ms against \
+            {base:.0} at half C (3x); {} refused, p99 {refused:.1} ms (10), {} without RetryInfo, {} failed otherwise; \
+            memory +{grown:.0} MiB (64), health p99 {health:.0} ms (50), normal after {normal:.1} s (2)",
+            goodput * 100.0,
+            seen.refused.len(),
+            seen.without_retry,
+            seen.failed
+        ),
+    )
+}
+
+/// T3: one client asks for nine tenths of twice the capacity, nine for the rest.
+pub async fn fairness() -> Outcome {
+    let server = Server::start(&[]).warmed().await;
+    let text: Arc<str> = Arc::from(long(32_000));
+    let most = capacity(&clients(&server, 8).await, Duration::from_secs(5), &text).await;
+    let lasts = Duration::from_secs(10);
+    let (total, mut tasks) = (most * 2.0, JoinSet::new());
+    let greedy = vec![server.client().await];
+    tasks.spawn(open_loop(greedy, total * 0.9, lasts, text.clone()));
+    for _ in 0..9 {
+        tasks.spawn(open_loop(vec![server.client().await], total * 0.1 / 9.0, lasts, text.clone()));
+    }
+    let mut all = tasks.join_all().await;
+    // The one that sent most is the greedy one.
+    all.sort_by_key(Seen::sent);
+    let greedy = all.pop().unwrap();
+    let (sent, lost) = all
+        .iter()
+        .fold((0, 0), |(sent, lost), seen| (sent + seen.sent(), lost + seen.sent() - seen.accepted.len()));
+    let share = |lost: usize, sent: usize| 100.0 * lost as f64 / sent.max(1) as f64;
+    let losses = share(lost, sent);
+    outcome(
+        losses <= 1.0 && sent > 0,
+        format!(
+            "twice C, one client 90%: it lost {:.1}%, the nine {losses:.2}% of {sent} (1)",
+            share(greedy.sent() - greedy.accepted.len(), greedy.sent())
+        ),
+    )
+}
+
+/// T25: from nothing to the first answer.
+pub async fn start() -> Outcome {
+    let begun = Instant::now();
+    let server = Server::start(&[]);
+    let mut health = tonic_health::pb::health_client::HealthClient::new(server.channel().await);
+    let serving = tonic_health::pb::health_check_response::ServingStatus::Serving;
+    while health.check(tonic_health::pb::HealthCheckRequest::default()).await.unwrap().into_inner().status()
+        != serving
+    {
+        sleep(Duration::from_millis(1)).await;
+    }
+    let ready = ms(begun);
+    let (mut client, text) = (server.client().await, usual());
+    let mut times = Vec::new();
+    for _ in 0..101 {
+        let begun = Instant::now();
+        one(&mut client, &text).await.unwrap();
+        times.push(ms(begun));
+    }
+    let first = times[0];
+    let median = percentile(&mut times, 50.0);
+    outcome(
+        ready <= 1_000.0 && first <= 2.0 * median,
+        format!(
+            "listening after {:.0} ms, SERVING after {ready:.0} (1,000); first call {first:.1} ms, \
+            median {median:.1} (2x)",
+            server.listening_after.as_secs_f64() * 1e3
+        ),
+    )
+}
+
+/// T13: seven tenths of the load with a fifth of it hostile. Seconds by `--seconds`.
+pub async fn soak(lasts: Duration) -> Outcome {
+    let server = Arc::new(Server::start(&["--handshake-seconds", "5"]).warmed().await);
+    let (clients, text): (_, Arc<str>) = (clients(&server, 8).await, Arc::from(usual()));
+    let most = capacity(&clients, Duration::from_secs(5), &text).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let attacks = Arc::new(AtomicU64::new(0));
+    let hostile = {
+        let (server, stop, attacks) = (server.clone(), stop.clone(), attacks.clone());
+        let every = Duration::from_secs_f64(1.0 / (most * 0.14).min(400.0));
+        tokio::spawn(async move {
+            let mut tick = interval(every);
+            tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            while !stop.load(Ordering::Relaxed) {
+                tick.tick().await;
+                let n = attacks.fetch_add(1, Ordering::Relaxed);
+                hostile::one_of_many(server.address, n).await;
+            }
+        })
+    };
+    // The first third fills what is filled once.
+    let slices = 12;
+    let slice = lasts / slices;
+    let (mut memory, mut descriptors, mut p99, mut lost, mut sent) = (vec![], vec![], vec![], 0, 0);
+    for _ in 0..slices {
+        let mut seen = open_loop(clients.clone(), most * 0.56, slice, text.clone()).await;
+        lost += seen.sent() - seen.accepted.len();
+        sent += seen.sent();
+        p99.push(percentile(&mut seen.accepted, 99.0));
+        memory.push(server.rss());
+        descriptors.push(server.descriptors());
+    }
+    stop.store(true, Ordering::Relaxed);
+    hostile.await.unwrap();
+    let late = slices as usize / 3;
+    let hours = slice.as_secs_f64() / 3600.0;
+    let slope = slope(&memory[late..]) / hours;
+    let halves = |of: &[f64]| {
+        let (first, second) = of.split_at(of.len() / 2);
+        (median(first), median(second))
+    };
+    let (before, after) = halves(&p99[late..]);
+    let drift = 100.0 * (after / before - 1.0);
+    let (fds_first, fds_last) = (descriptors[late], *descriptors.last().unwrap());
+    // Minutes cannot resolve a mebibyte an hour: half a mebibyte is what an allocator's arena moves by.
+    let moved = memory.last().unwrap() - memory[late];
+    outcome(
+        lost == 0
+            && moved <= (1.0 * lasts.as_secs_f64() / 3600.0).max(2.0)
+            && fds_last <= fds_first + 40
+            && drift <= 10.0,
+        format!(
+            "{:.0} s at 0.7 C ({:.0}/s) with {} attacks: {lost} of {sent} lost; memory {:.1} to {:.1} MiB over the last \
+            two thirds ({slope:+.1} MiB/h), descriptors {fds_first} to {fds_last}, p99 {before:.1} to {after:.1} ms ({drift:+.0}%)",
+            lasts.as_secs_f64(),
+            most * 0.56,
+            attacks.load(Ordering::Relaxed),
+            memory[late],
+            memory.last().unwrap()
+        ),
+    )
+}
+
+fn median(of: &[f64]) -> f64 {
+    percentile(&mut of.to_vec(), 50.0)
+}
+
+/// Least squares, per step.
+fn slope(of: &[f64]) -> f64 {
+    let n = of.len() as f64;
+    let (x, y) = ((n - 1.0) / 2.0, of.iter().sum::<f64>() / n);
+    let up: f64 = of.iter().enumerate().map(|(i, v)| (i as f64 - x) * (v - y)).sum();
+    let across: f64 = (0..of.len()).map(|i| (i as f64 - x).powi(2)).sum();
+    up / across
+}
