@@ -1,4 +1,4 @@
-"""Side by side on public benchmarks: glotsift, scikit-learn's naive Bayes, fastText, CLD2.
+"""Side by side on public benchmarks: glotsift, scikit-learn's naive Bayes, fastText, CLD2, whatlang, lingua, whichlang.
 
 Called by scripts/peers.sh. Everybody trains on a benchmark's own train file and nothing else, and answers
 every text of its test file. Nothing is tuned to a benchmark: each has one setting for all. One result is
@@ -7,8 +7,10 @@ one line of --results, and what is there is not computed again.
 
 import argparse
 import collections
+import contextlib
 import gzip
 import importlib
+import io
 import json
 import os
 import subprocess
@@ -224,12 +226,29 @@ def same(a, b):
     return 2 * max(0, min(a[1], b[1]) - max(a[0], b[0])) >= max(a[1], b[1]) - min(a[0], b[0])
 
 
+def detectors(data, limit):
+    """The table of the package in bench/, which measures accuracy and CPU time of the Rust detectors."""
+    bench = Path(__file__).resolve().parent.parent / "bench"
+    command = ["cargo", "run", "--release", "--quiet", "--bin", "glotsift-bench", "--", str(data.resolve())]
+    command += ["--limit", str(limit)] if limit else []
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=bench, text=True).stdout
+
+
 PEERS = {
     "glotsift": (None, glotsift),
     "complement NB": ("sklearn", sklearn_bayes("complement")),
     "multinomial NB": ("sklearn", sklearn_bayes("multinomial")),
     "fastText": ("fasttext", fasttext_supervised),
 }
+PAGE = """# Beside others
+
+Written by `scripts/peers.sh DATA_DIR --write docs/peers.md`. Everybody trains on a benchmark's own train file and
+answers its test file, in its own labels; one setting for all benchmarks, none tuned to one. glotsift trains with
+`glotsift train --balance 0 --bytes 0` (one source, no bound of size); its top label counts, as the others have no
+threshold. scikit-learn's ComplementNB and MultinomialNB (alpha .3) have hashed n-grams of 1 to 5 characters, words and
+bigrams, like ours; fastText supervised 75 epochs with subwords of 3 to 5 characters. Languages and noise are those of the
+shipped model; CLD2 is asked with `bestEffort`. Of the last table `glotsift` is the detector alone, as the others are.
+"""
 COLUMNS = {"topic": ["accuracy", "macro_f1"], "spam": ["accuracy", "ham_recall", "spam_recall", "f1_spam"]}
 
 
@@ -247,7 +266,9 @@ def table(task, results, peers):
     """One column a peer and figure, one row a benchmark, the means of those that all have at the end."""
     names = sorted({name for kind, name, _ in results if kind == task})
     columns = COLUMNS[task]
-    print(f"\n**{task}**: {', '.join(columns)}\n")
+    limits = sorted({row["limit"] for key, row in results.items() if key[0] == task})
+    bound = f"; about {limits[0]:,} rows of each file" if limits[0] else ""
+    print(f"\n**{task}**: {', '.join(columns)}{bound}\n")
     print("| benchmark | test | " + " | ".join(peers) + " |")
     print("| --- | ---: |" + " --- |" * len(peers))
     sums, complete = {peer: [0.0] * len(columns) for peer in peers}, 0
@@ -286,31 +307,7 @@ def noise_table(results):
             print(f"| {peer} | " + " | ".join(f"{row[c]:.3f}" for c in columns) + " |")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    only = "benchmarks by name, comma-separated; topic, spam, language or noise for a kind"
-    parser.add_argument("--only", default="", help=only)
-    parser.add_argument("--limit", type=int, default=0, help="about so many rows of each file")
-    parser.add_argument("--results", type=Path, help="file to add to; what is there is not computed again")
-    parser.add_argument("--again", default="", help="peers to compute again though they are in --results")
-    args = parser.parse_args()
-    only, again = set(filter(None, args.only.split(","))), set(filter(None, args.again.split(",")))
-
-    results = {}
-    if args.results and args.results.exists():
-        for line in args.results.read_text().splitlines():
-            row = json.loads(line)
-            if row["peer"] not in again and row["limit"] == args.limit:
-                results[row["task"], row["benchmark"], row["peer"]] = row
-
-    def keep(task, name, peer, result):
-        row = {"task": task, "benchmark": name, "peer": peer, "limit": args.limit} | result
-        results[task, name, peer] = row
-        if args.results:
-            with open(args.results, "a") as out:
-                out.write(json.dumps(row) + "\n")
-
+def compute(args, only, results, keep):
     peers = [peer for peer, (module, _) in PEERS.items() if available(module)]
     for peer in PEERS.keys() - set(peers):
         print(f"SKIPPED: {peer}, its package is not installed", file=sys.stderr)
@@ -346,12 +343,51 @@ def main():
         if (not only or "noise" in only) and ("noise", "public", "glotsift") not in results:
             for peer, result in noise(args.data / "noise/public.jsonl.gz", args.limit):
                 keep("noise", "public", peer, result)
+    if (not only or "detectors" in only) and ("detectors", "short", "all") not in results:
+        keep("detectors", "short", "all", {"table": detectors(args.data, args.limit)})
 
-    for task in COLUMNS:
-        if any(kind == task for kind, _, _ in results):
-            table(task, results, peers)
-    language_table(results)
-    noise_table(results)
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    only = "benchmarks by name, comma-separated; topic, spam, language, noise or detectors for a kind"
+    parser.add_argument("--only", default="", help=only)
+    parser.add_argument("--limit", type=int, default=0, help="about so many rows of each file")
+    parser.add_argument("--results", type=Path, help="file to add to; what is there is not computed again")
+    parser.add_argument("--again", default="", help="peers to compute again though they are in --results")
+    parser.add_argument("--tables", action="store_true", help="compute nothing, only show what is in --results")
+    parser.add_argument("--write", type=Path, help="page to write the tables into")
+    args = parser.parse_args()
+    only, again = set(filter(None, args.only.split(","))), set(filter(None, args.again.split(",")))
+
+    results = {}
+    if args.results and args.results.exists():
+        for line in args.results.read_text().splitlines():
+            row = json.loads(line)
+            if args.tables or (row["peer"] not in again and row["limit"] == args.limit):
+                results[row["task"], row["benchmark"], row["peer"]] = row
+
+    def keep(task, name, peer, result):
+        row = {"task": task, "benchmark": name, "peer": peer, "limit": args.limit} | result
+        results[task, name, peer] = row
+        if args.results:
+            with open(args.results, "a") as out:
+                out.write(json.dumps(row) + "\n")
+
+    if not args.tables:
+        compute(args, only, results, keep)
+    tables = io.StringIO()
+    with contextlib.redirect_stdout(tables):
+        for task in COLUMNS:
+            if any(kind == task for kind, _, _ in results):
+                table(task, results, [peer for peer in PEERS if any(key[::2] == (task, peer) for key in results)])
+        language_table(results)
+        noise_table(results)
+        if ("detectors", "short", "all") in results:
+            print("\n**detectors**: " + results["detectors", "short", "all"]["table"].strip())
+    print(tables.getvalue(), end="")
+    if args.write:
+        args.write.write_text(PAGE + tables.getvalue())
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 //! (scikit-learn's `char_wb` and `word` analyzers, hashed). Nothing is allocated per feature.
 
 mod marks;
+mod offers;
 
 use crate::class::{Class, lower};
 use crate::language::Found;
@@ -31,16 +32,20 @@ pub struct FeatureSpec {
     pub shape: bool,
     /// Also emit links, numbers as written and single marks.
     pub marks: bool,
+    /// Also emit what the text offers and asks for, in whatever language: [`offers`].
+    pub offers: bool,
 }
 
 impl FeatureSpec {
-    /// For the fingerprint; a spec without marks is named as it was before there were any.
+    /// For the fingerprint; a spec without marks or offers is named as it was before there were any.
     fn describe(&self) -> String {
-        let Self { ngram_max, ngram_chars, word_chars, word_weight, weighting, shape, marks } = self;
+        let Self { ngram_max, ngram_chars, word_chars, word_weight, weighting, shape, marks, offers } = self;
         let marks = if *marks { ", marks: true" } else { "" };
+        let offers =
+            if *offers { format!(", offers: {:016x}", offers::fingerprint()) } else { String::new() };
         format!(
             "FeatureSpec {{ ngram_max: {ngram_max}, ngram_chars: {ngram_chars}, word_chars: {word_chars}, \
-             word_weight: {word_weight}, weighting: {weighting:?}, shape: {shape}{marks} }}"
+             word_weight: {word_weight}, weighting: {weighting:?}, shape: {shape}{marks}{offers} }}"
         )
     }
 }
@@ -313,6 +318,9 @@ impl Folded {
         if spec.marks {
             marks::emit(&text[..looked_at], &mut emit);
         }
+        if spec.offers {
+            offers::emit(self, marks::has_link(&text[..looked_at]), &mut emit);
+        }
         looked_at
     }
 
@@ -545,6 +553,7 @@ pub(crate) const SMALL_SPEC: FeatureSpec = FeatureSpec {
     weighting: Weighting::LogNormalized { norm: 30 },
     shape: false,
     marks: false,
+    offers: false,
 };
 
 #[cfg(test)]
@@ -559,6 +568,7 @@ mod tests {
         weighting: Weighting::Counts { cap: 255 },
         shape: false,
         marks: false,
+        offers: false,
     };
 
     fn pieces(text: &str) -> Vec<&str> {

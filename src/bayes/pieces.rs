@@ -6,13 +6,17 @@ use crate::features::{FeatureSpec, Scratch, WEIGHT_SCALE};
 use std::ops::Range;
 
 /// Characters of the beginnings and ends looked at apart.
-const ENDS: [usize; 3] = [100, 200, 400];
+const ENDS: [usize; 4] = [50, 100, 200, 400];
 /// Where the pieces between begin, each as long as the longest beginning.
 const MIDDLES: [usize; 3] = [400, 800, 1200];
 
-/// Beginnings, ends and middles of a text, those well shorter than it; none of a short text.
+/// Characters of a first or last line that says something by itself.
+const LINE: Range<usize> = 20..400;
+
+/// Beginnings, ends and middles of a text, those well shorter than it, its first and its last line; none of a short
+/// text.
 pub fn pieces(text: &str) -> Vec<Range<usize>> {
-    let longest = ENDS[2];
+    let longest = ENDS[3];
     let farthest = MIDDLES[2] + longest;
     let starts: Vec<usize> = text.char_indices().map(|c| c.0).take(farthest + 1).collect();
     let mut found = Vec::new();
@@ -21,6 +25,12 @@ pub fn pieces(text: &str) -> Vec<Range<usize>> {
         if starts.len() * 2 > length * 3 {
             found.push(0..starts[length]);
             found.push(tails[length - 1]..text.len());
+        }
+    }
+    let (first, last) = (text.find('\n').unwrap_or(0), text.rfind('\n').map_or(text.len(), |at| at + 1));
+    for line in [0..first, last..text.len()] {
+        if LINE.contains(&text[line.clone()].chars().take(LINE.end).count()) {
+            found.push(line);
         }
     }
     for start in MIDDLES {
@@ -135,10 +145,12 @@ mod tests {
     fn pieces_are_beginnings_ends_and_middles() {
         assert!(pieces("short").is_empty());
         let text = "ä".repeat(160);
-        assert_eq!(pieces(&text), [0..200, 120..320]);
+        assert_eq!(pieces(&text), [0..100, 220..320, 0..200, 120..320]);
+        let text = format!("{}\n{}\nshort", "a".repeat(30), "b".repeat(30));
+        assert_eq!(pieces(&text)[..], [0..30][..]);
         let text = "x".repeat(5000);
         let found = pieces(&text);
-        assert_eq!(found.len(), 9);
+        assert_eq!(found.len(), 11);
         assert!(found.contains(&(4600..5000)) && found.contains(&(800..1200)));
     }
 

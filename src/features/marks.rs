@@ -52,6 +52,10 @@ fn is_link(token: &str) -> bool {
         || is_bare_domain(token)
 }
 
+pub(super) fn has_link(text: &str) -> bool {
+    text.split_whitespace().any(is_link)
+}
+
 fn step(count: u32) -> u64 {
     u64::from(32 - count.leading_zeros())
 }

@@ -68,6 +68,8 @@ pub struct FeatureCard {
     pub shape: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marks: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offers: bool,
 }
 
 impl FeatureCard {
@@ -85,6 +87,7 @@ impl FeatureCard {
             weighting,
             shape: self.shape,
             marks: self.marks,
+            offers: self.offers,
         })
     }
 }
@@ -104,6 +107,7 @@ impl From<&FeatureSpec> for FeatureCard {
             count_cap,
             shape: spec.shape,
             marks: spec.marks,
+            offers: spec.offers,
         }
     }
 }

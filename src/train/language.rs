@@ -207,6 +207,7 @@ mod tests {
         weighting: Weighting::Counts { cap: 255 },
         shape: false,
         marks: false,
+        offers: false,
     };
 
     #[test]

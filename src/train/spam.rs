@@ -60,6 +60,8 @@ pub struct Recipe {
     pub rounds: usize,
     /// What a document counts before the rounds.
     pub first: f64,
+    /// Times this in a table without spam, whose words would tell its language instead.
+    pub alone: f64,
     /// Divides the scores that say how much a document was missed.
     pub temperature: f64,
     /// Bytes for all tables, this many times `documents^(2/3)`; 0 for no bound.
@@ -136,6 +138,15 @@ pub struct Documents {
 impl Documents {
     pub fn len(&self) -> usize {
         self.heads.len()
+    }
+
+    /// How many spams each table has.
+    fn spam_of_tables(&self) -> Vec<usize> {
+        let mut spam = vec![0; self.tables.len()];
+        for head in self.heads.iter().filter(|head| head.label == SPAM as u8) {
+            spam[usize::from(head.table)] += 1;
+        }
+        spam
     }
 
     pub fn is_empty(&self) -> bool {
@@ -224,8 +235,14 @@ impl Sums {
         let taken: Vec<usize> =
             (0..documents.len()).filter(|&i| Some(documents.heads[i].fold) != left_out).collect();
         let base = documents.base_weights(&taken, recipe);
-        let first = if recipe.rounds == 0 { 1.0 } else { recipe.first };
-        let mut counted: Vec<u64> = base.iter().map(|w| (w * first * UNIT).round() as u64).collect();
+        let spam = documents.spam_of_tables();
+        let first = |i: usize| match recipe.rounds {
+            0 => 1.0,
+            _ if spam[usize::from(documents.heads[i].table)] < MIN_OWN => recipe.first * recipe.alone,
+            _ => recipe.first,
+        };
+        let mut counted: Vec<u64> =
+            taken.iter().zip(&base).map(|(&i, w)| (w * first(i) * UNIT).round() as u64).collect();
         let mut sums = Self {
             shared: vec![[0; 2]; documents.hashes.len()],
             own: vec![[0; 2]; documents.owners.len()],
@@ -566,6 +583,7 @@ mod tests {
         smallest_cell: 1.0,
         rounds: 0,
         first: 1.0,
+        alone: 1.0,
         temperature: 1.0,
         bytes: 0.0,
     };

@@ -228,6 +228,7 @@ mod tests {
                 count_cap: None,
                 shape: false,
                 marks: false,
+                offers: false,
             }),
             recipe: Some(RecipeCard {
                 variant: "complement".to_owned(),

@@ -36,6 +36,7 @@ const SPEC: FeatureSpec = FeatureSpec {
     weighting: Weighting::Counts { cap: 255 },
     shape: false,
     marks: false,
+    offers: false,
 };
 
 /// Bytes of the table per documents^(2/3).

@@ -32,6 +32,7 @@ const SPEC: FeatureSpec = FeatureSpec {
     weighting: Weighting::LogNormalized { norm: 30 },
     shape: true,
     marks: true,
+    offers: true,
 };
 
 /// A ham called spam costs most. UNSURE is worth having only where both verdicts would be a gamble: the
@@ -56,6 +57,7 @@ fn recipe(args: &TrainArgs) -> Recipe {
         smallest_cell: 20.0,
         rounds: 3,
         first: 0.05,
+        alone: 0.1,
         temperature: 100.0,
         bytes: args.bytes.unwrap_or(2400.0),
     }

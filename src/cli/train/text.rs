@@ -42,6 +42,7 @@ const SPEC: FeatureSpec = FeatureSpec {
     weighting: Weighting::LogNormalized { norm: 30 },
     shape: false,
     marks: false,
+    offers: false,
 };
 
 fn recipe(args: &TrainArgs) -> Recipe {
