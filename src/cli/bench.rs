@@ -157,10 +157,13 @@ async fn bench(args: &BenchArgs, target: &Target, texts: &[Text]) -> anyhow::Res
     let requests = texts::prepare(texts, args.mode, args.batch as usize)?;
     let articles = requests.iter().map(|request| request.articles).sum::<u64>();
     let text_bytes = requests.iter().map(|request| request.text_bytes).sum::<u64>();
-    let cannot_connect = || format!("cannot connect to {}", args.address);
+    let cannot_connect = |error: tonic::transport::Error| {
+        // The layers between say no more than that they failed.
+        anyhow!("cannot connect to {}: {}", args.address, anyhow::Error::from(error).root_cause())
+    };
     let mut connections = Vec::new();
     for _ in 0..args.connections {
-        connections.push(target.connect().await.with_context(cannot_connect)?);
+        connections.push(target.connect().await.map_err(cannot_connect)?);
     }
     let model_version = model_version(&connections[0], &args.address).await?;
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;

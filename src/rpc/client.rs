@@ -18,7 +18,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::codec::{Codec, EncodeBuf, Encoder};
@@ -147,21 +147,20 @@ impl Connection {
 
     /// One call of one article.
     pub async fn classify(&self, article: &Encoded, deadline: Option<Duration>) -> Answer {
-        let request = self.request(article.clone(), deadline);
-        match self.unary::<pb::ClassifyArticleResponse>("ClassifyArticle", request).await {
+        match self.unary::<pb::ClassifyArticleResponse>("ClassifyArticle", article, deadline).await {
             Ok(_) => Answer { code: Code::Ok, articles: 1, failed: Vec::new() },
-            Err(status) => Answer::failed(status.code()),
+            Err(code) => Answer::failed(code),
         }
     }
 
     /// One call of several articles.
     pub async fn classify_batch(&self, articles: &Encoded, deadline: Option<Duration>) -> Answer {
         use pb::batch_classify_result::Result as Item;
-        let request = self.request(articles.clone(), deadline);
-        let reply = self.unary::<pb::BatchClassifyArticlesResponse>("BatchClassifyArticles", request).await;
-        let results = match reply {
+        let method = "BatchClassifyArticles";
+        let results = match self.unary::<pb::BatchClassifyArticlesResponse>(method, articles, deadline).await
+        {
             Ok(reply) => reply.results,
-            Err(status) => return Answer::failed(status.code()),
+            Err(code) => return Answer::failed(code),
         };
         let mut answer = Answer { code: Code::Ok, articles: 0, failed: Vec::new() };
         for item in results {
@@ -174,13 +173,27 @@ impl Connection {
         answer
     }
 
-    async fn unary<U>(&self, method: &'static str, request: Request<Encoded>) -> Result<U, Status>
+    async fn unary<U>(
+        &self,
+        method: &'static str,
+        message: &Encoded,
+        deadline: Option<Duration>,
+    ) -> Result<U, Code>
     where
         U: Message + Name + Default + Send + Sync + 'static,
     {
-        let mut grpc = self.grpc().await?;
-        let codec = EncodedCodec::<U>(PhantomData);
-        Ok(grpc.unary(request, path(method)?, codec).await?.into_inner())
+        let begun = Instant::now();
+        let call = async {
+            let mut grpc = self.grpc().await?;
+            let request = self.request(message.clone(), deadline);
+            let codec = EncodedCodec::<U>(PhantomData);
+            Ok::<_, Status>(grpc.unary(request, path(method)?, codec).await?.into_inner())
+        };
+        call.await.map_err(|status| match status.code() {
+            // tonic ends a call at its deadline with this; nobody else cancels here.
+            Code::Cancelled if deadline.is_some_and(|d| begun.elapsed() >= d) => Code::DeadlineExceeded,
+            code => code,
+        })
     }
 
     /// Ready to take a call.

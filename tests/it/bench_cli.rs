@@ -16,7 +16,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 fn command(address: &str, line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_glotsift"));
-    command.args(["bench", "--address", address, "--format", "json", "--warm-up", "100ms"]);
+    command.args(["bench", "--address", address, "--format", "json"]);
+    if !line.contains("--warm-up") {
+        command.args(["--warm-up", "100ms"]);
+    }
     command.args(line.split_whitespace());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
