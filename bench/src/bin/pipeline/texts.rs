@@ -9,8 +9,9 @@ pub struct Text {
 
 /// One article of about `size` bytes in each language.
 pub fn languages(size: usize) -> Vec<Text> {
-    let article = |(seed, prose): (usize, &Prose)| {
-        Text { name: prose.code.into(), text: prose.article(&mut Random(seed as u64), size) }
+    let article = |(seed, prose): (usize, &Prose)| Text {
+        name: prose.code.into(),
+        text: prose.article(&mut Random(seed as u64), size),
     };
     Prose::all().iter().enumerate().map(article).collect()
 }
@@ -18,11 +19,9 @@ pub fn languages(size: usize) -> Vec<Text> {
 /// Articles in English alone.
 pub fn english(size: usize, n: usize) -> Vec<Text> {
     let prose = &Prose::all()[0];
-    let article = |seed| {
-        Text {
-            name: format!("eng_Latn {seed}"),
-            text: prose.article(&mut Random(1000 + seed as u64), size),
-        }
+    let article = |seed| Text {
+        name: format!("eng_Latn {seed}"),
+        text: prose.article(&mut Random(1000 + seed as u64), size),
     };
     (0..n).map(article).collect()
 }
