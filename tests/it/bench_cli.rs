@@ -226,7 +226,9 @@ async fn an_article_that_failed_in_a_batch_and_a_stream_that_ended_do_not_end_th
         "--mode stream --connections 1 --rate 100 --duration 300ms --warm-up 0s --deadline 2s",
     )
     .await;
-    assert_eq!((&stream["calls"], &stream["errors"]), (&30.into(), &0.into()), "{stream}");
+    // What is sent while the stream ends is lost with it, the rest goes on a new one.
+    assert_eq!(stream["calls"], 30, "{stream}");
+    assert!(stream["articles_ok"].as_u64() >= Some(15), "{stream}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,6 +79,8 @@ struct Cpu {
     cpu_s: f64,
     /// Kept busy on average.
     cpus: f64,
+    /// Of the server alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
     cpu_ms_per_article: Option<f64>,
 }
 
@@ -89,10 +91,10 @@ impl Report {
         let latency_ms = record.latency.summary()?;
         let seconds = measured.seconds.max(1e-9);
         let articles_ok = record.articles_ok;
-        let cpu = |cpu_s: f64| Cpu {
-            cpu_s,
-            cpus: cpu_s / seconds,
+        let cpu = |cpu_s: f64| Cpu { cpu_s, cpus: cpu_s / seconds, cpu_ms_per_article: None };
+        let server = |cpu_s: f64| Cpu {
             cpu_ms_per_article: (articles_ok > 0).then(|| cpu_s * 1e3 / articles_ok as f64),
+            ..cpu(cpu_s)
         };
         let scheduling_lag_ms = record.lag.summary().filter(|_| setup.kind == "open");
         let generator = cpu(measured.own_cpu);
@@ -134,7 +136,7 @@ impl Report {
             latency_ok_ms: record.latency_ok.summary(),
             scheduling_lag_ms,
             generator,
-            server: measured.server_cpu.map(cpu),
+            server: measured.server_cpu.map(server),
             warnings,
             setup,
         })
@@ -183,7 +185,8 @@ impl Report {
             "batch" => format!("batches of {}", setup.batch),
             mode => mode.to_owned(),
         };
-        line("load", format!("{mode} on {}; {pacing}", plural(setup.connections, "connection")));
+        let deadline = setup.deadline_ms.map(|ms| format!(", deadline {ms} ms")).unwrap_or_default();
+        line("load", format!("{mode} on {}; {pacing}{deadline}", plural(setup.connections, "connection")));
         let bytes = grouped(setup.text_bytes_mean.round() as usize);
         line("texts", format!("{} of {bytes} bytes", grouped(setup.texts)));
         let count = |n: u64| grouped(usize::try_from(n).unwrap_or(usize::MAX));
