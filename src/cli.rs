@@ -1,5 +1,6 @@
 //! The command line: parse, dispatch, turn failures into exit codes.
 
+pub mod bench;
 pub mod classify;
 pub mod columns;
 pub mod eval;
@@ -32,6 +33,8 @@ enum Command {
     Token(token::TokenArgs),
     /// Classify files or standard input, without a server
     Classify(classify::ClassifyArgs),
+    /// Send articles to a server and measure how it answers
+    Bench(bench::BenchArgs),
     /// Score a model on labelled data
     Eval(eval::EvalArgs),
     /// Train one task on labelled data and write a bundle
@@ -61,6 +64,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Token(args) => token::run(args),
         Command::Classify(args) => classify::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Train(args) => train::run(args),
         Command::Model(args) => model::run(args),

@@ -5,6 +5,7 @@
 
 pub mod auth;
 mod call;
+pub mod client;
 pub mod codec;
 mod connection;
 pub mod convert;

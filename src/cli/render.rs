@@ -245,7 +245,7 @@ fn percent(share: f64) -> String {
 }
 
 /// 1,234,567.
-fn grouped(number: usize) -> String {
+pub fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {

@@ -13,6 +13,8 @@ mod articles;
 mod canonical;
 // Tokens, roles, `glotsift token`.
 mod auth;
+// `glotsift bench`: what it counts, what a stall looks like, exit codes.
+mod bench_cli;
 // `glotsift classify`: inputs, formats, exit codes.
 mod classify_cli;
 // The methods: ids, order, offsets, options, server info.

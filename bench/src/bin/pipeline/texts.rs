@@ -1,104 +1,17 @@
 //! Texts to measure with, made from our own prose: the same on every machine.
 
-/// Thirty languages: a line with the code, a line of sentences.
-const PROSE: &str = include_str!("prose.txt");
+use glotsift::cli::bench::prose::{Prose, Random, cut};
 
 pub struct Text {
     pub name: String,
     pub text: String,
 }
 
-/// SplitMix64: enough for choosing words.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ z >> 31) as usize % n.max(1)
-    }
-}
-
-/// A language's sentences and the words (pieces of words where they are not spaced) new ones are made of.
-struct Prose {
-    code: &'static str,
-    sentences: Vec<&'static str>,
-    words: Vec<String>,
-    spaced: bool,
-}
-
-impl Prose {
-    fn all() -> Vec<Self> {
-        let lines: Vec<&str> = PROSE.lines().collect();
-        lines.chunks_exact(2).map(|pair| Self::new(pair[0], pair[1])).collect()
-    }
-
-    fn new(code: &'static str, line: &'static str) -> Self {
-        let spaced = !matches!(&code[4..], "Jpan" | "Hans" | "Thai");
-        let marks = |c| matches!(c, '.' | ',' | '。' | '、' | '，' | '।' | '،');
-        let words = match spaced {
-            true => line.split_whitespace().map(|w| w.trim_matches(marks).to_string()).collect(),
-            false => {
-                let letters: Vec<char> = line.chars().filter(|c| !c.is_whitespace() && !marks(*c)).collect();
-                letters.chunks(4).map(String::from_iter).collect()
-            }
-        };
-        let sentences =
-            line.split_inclusive(['.', '。', '।']).map(str::trim).filter(|s| !s.is_empty()).collect();
-        Self { code, sentences, words, spaced }
-    }
-
-    /// Half of them as written, half of words drawn anew; one word in six is grown from two.
-    fn sentence(&self, random: &mut Random, out: &mut String) {
-        if random.below(2) == 0 {
-            out.push_str(self.sentences[random.below(self.sentences.len())]);
-        } else {
-            for n in 0..8 + random.below(10) {
-                if n > 0 && self.spaced {
-                    out.push(' ');
-                }
-                let word = &self.words[random.below(self.words.len())];
-                if random.below(6) == 0 {
-                    let other = &self.words[random.below(self.words.len())];
-                    out.extend(word.chars().take(word.chars().count().div_ceil(2)));
-                    out.extend(other.chars().skip(other.chars().count() / 2));
-                } else {
-                    out.push_str(word);
-                }
-            }
-            out.push_str(if self.spaced { "." } else { "。" });
-        }
-        if self.spaced {
-            out.push(' ');
-        }
-    }
-
-    fn paragraph(&self, random: &mut Random, out: &mut String) {
-        for _ in 0..3 + random.below(4) {
-            self.sentence(random, out);
-        }
-        out.push_str("\n\n");
-    }
-}
-
-fn cut(mut text: String, size: usize) -> String {
-    let mut end = size.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
-    text
-}
-
 /// One article of about `size` bytes in each language.
 pub fn languages(size: usize) -> Vec<Text> {
-    let article = |(seed, prose): (usize, &Prose)| {
-        let (mut random, mut text) = (Random(seed as u64), String::new());
-        while text.len() < size {
-            prose.paragraph(&mut random, &mut text);
-        }
-        Text { name: prose.code.into(), text: cut(text, size) }
+    let article = |(seed, prose): (usize, &Prose)| Text {
+        name: prose.code.into(),
+        text: prose.article(&mut Random(seed as u64), size),
     };
     Prose::all().iter().enumerate().map(article).collect()
 }
@@ -106,12 +19,9 @@ pub fn languages(size: usize) -> Vec<Text> {
 /// Articles in English alone.
 pub fn english(size: usize, n: usize) -> Vec<Text> {
     let prose = &Prose::all()[0];
-    let article = |seed| {
-        let (mut random, mut text) = (Random(1000 + seed as u64), String::new());
-        while text.len() < size {
-            prose.paragraph(&mut random, &mut text);
-        }
-        Text { name: format!("eng_Latn {seed}"), text: cut(text, size) }
+    let article = |seed| Text {
+        name: format!("eng_Latn {seed}"),
+        text: prose.article(&mut Random(1000 + seed as u64), size),
     };
     (0..n).map(article).collect()
 }
