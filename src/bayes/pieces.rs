@@ -147,7 +147,7 @@ mod tests {
         let text = "ä".repeat(160);
         assert_eq!(pieces(&text), [0..100, 220..320, 0..200, 120..320]);
         let text = format!("{}\n{}\nshort", "a".repeat(30), "b".repeat(30));
-        assert_eq!(pieces(&text)[..], [0..30][..]);
+        assert!(matches!(pieces(&text)[..], [Range { start: 0, end: 30 }]));
         let text = "x".repeat(5000);
         let found = pieces(&text);
         assert_eq!(found.len(), 11);
