@@ -32,7 +32,7 @@ pub struct FeatureSpec {
     pub shape: bool,
     /// Also emit links, numbers as written and single marks.
     pub marks: bool,
-    /// Also emit what the text offers and asks for, in whatever language: [`offers`].
+    /// Also emit what the text offers and asks for, in whatever language (`features/offers.rs`).
     pub offers: bool,
 }
 

@@ -140,15 +140,26 @@ fn an_articles_own_prose_is_left_alone() {
 }
 
 #[test]
-fn spam_is_not_called_ham_where_spam_was_trained_on() {
+fn spam_is_called_spam() {
     let model = model();
     for (path, text) in texts("spam") {
         let said = classified(&model, &text);
-        // Spanish has no spam corpus: the prize is the likelier reading, not one to act on.
-        if path.ends_with("spanish_prize.txt") {
-            assert!(said.spam.probability > 0.5, "{}: {}", path.display(), said.spam.probability);
-            continue;
-        }
         assert_eq!(said.spam.verdict, SpamVerdict::Spam, "{}: {}", path.display(), said.spam.probability);
     }
+}
+
+/// No corpus has spam in these: what is offered, where it leads and how short it is must tell.
+#[test]
+fn spam_is_known_by_what_it_offers_in_languages_without_any_to_learn_from() {
+    let model = model();
+    for text in [
+        "Ganhe bônus grátis no melhor cassino online, aposte agora e saque na hora: www.exemplo-aposta.com",
+        "Obtén tu préstamo inmediato sin aval, clic aquí: www.ejemplo-credito.com, oferta limitada",
+        "オンラインカジノで無料ボーナスを今すぐ登録 https://example.com/casino",
+    ] {
+        let said = classified(&model, text).spam;
+        assert_eq!(said.verdict, SpamVerdict::Spam, "{text}: {}", said.probability);
+    }
+    let talk = "Gostei muito do texto, principalmente da parte sobre o cassino que fechou em 1946.";
+    assert_eq!(classified(&model, talk).spam.verdict, SpamVerdict::Ham);
 }
