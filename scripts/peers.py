@@ -266,8 +266,8 @@ def table(task, results, peers):
     """One column a peer and figure, one row a benchmark, the means of those that all have at the end."""
     names = sorted({name for kind, name, _ in results if kind == task})
     columns = COLUMNS[task]
-    limits = sorted({row["limit"] for key, row in results.items() if key[0] == task})
-    bound = f"; about {limits[0]:,} rows of each file" if limits[0] else ""
+    limits = {row["limit"] for key, row in results.items() if key[0] == task} - {0}
+    bound = f"; about {max(limits):,} rows of each file" if limits else ""
     print(f"\n**{task}**: {', '.join(columns)}{bound}\n")
     print("| benchmark | test | " + " | ".join(peers) + " |")
     print("| --- | ---: |" + " --- |" * len(peers))
@@ -308,6 +308,7 @@ def noise_table(results):
 
 
 def compute(args, only, results, keep):
+    """What is asked for and not in `results` yet; `keep` takes each result as it comes."""
     peers = [peer for peer, (module, _) in PEERS.items() if available(module)]
     for peer in PEERS.keys() - set(peers):
         print(f"SKIPPED: {peer}, its package is not installed", file=sys.stderr)

@@ -2,14 +2,16 @@
 # Compares glotsift with scikit-learn, fastText and CLD2 on public benchmarks, same train, same test, and with
 # whatlang, lingua and whichlang (the package in bench/) on short texts.
 #
-#   scripts/peers.sh DATA_DIR [--only NAME,...] [--limit ROWS] [--results FILE] [--again PEER] [--write PAGE]
+#   scripts/peers.sh DATA_DIR [--only NAME,...] [--limit ROWS] [--results FILE] [--again PEER]
+#       [--write PAGE] [--tables]
 #
-# --write PAGE puts the tables into a page (docs/peers.md) as well.
+# --write PAGE puts the tables into a page (docs/peers.md) as well; --tables computes nothing and shows what is in
+# --results.
 # The peers come from PyPI into a virtual environment (PEERS_VENV, glotsift-peers-venv in the temporary
 # folder when not set); what cannot be installed is left out, aloud. Set GLOTSIFT to a binary instead of building.
 set -euo pipefail
 
-data=${1:?usage: scripts/peers.sh DATA_DIR [--only NAME,...] [--limit ROWS] [--results FILE] [--again PEER] [--write PAGE]}
+data=${1:?usage: scripts/peers.sh DATA_DIR [--only NAME,...] [--limit ROWS] [--results FILE] [--again PEER] [--write PAGE] [--tables]}
 shift
 root=$(cd "$(dirname "$0")/.." && pwd)
 if [ -z "${GLOTSIFT:-}" ]; then

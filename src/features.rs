@@ -32,7 +32,8 @@ pub struct FeatureSpec {
     pub shape: bool,
     /// Also emit links, numbers as written and single marks.
     pub marks: bool,
-    /// Also emit what the text offers and asks for, in whatever language (`features/offers.rs`).
+    /// Also emit what the text offers and asks for, in whatever language (`features/offers.rs`); links are
+    /// told by the marks.
     pub offers: bool,
 }
 
@@ -315,11 +316,9 @@ impl Folded {
         if spec.shape {
             emit_shape(&text[..looked_at], &mut emit);
         }
-        if spec.marks {
-            marks::emit(&text[..looked_at], &mut emit);
-        }
+        let with_link = spec.marks && marks::emit(&text[..looked_at], &mut emit);
         if spec.offers {
-            offers::emit(self, marks::has_link(&text[..looked_at]), &mut emit);
+            offers::emit(self, with_link, &mut emit);
         }
         looked_at
     }

@@ -13,8 +13,8 @@ const MIDDLES: [usize; 3] = [400, 800, 1200];
 /// Characters of a first or last line that says something by itself.
 const LINE: Range<usize> = 20..400;
 
-/// Beginnings, ends and middles of a text, those well shorter than it, its first and its last line; none of a short
-/// text.
+/// Beginnings, ends and middles of a text, those well shorter than it, its first and its last line; none of a
+/// short text of one line.
 pub fn pieces(text: &str) -> Vec<Range<usize>> {
     let longest = ENDS[3];
     let farthest = MIDDLES[2] + longest;

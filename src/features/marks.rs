@@ -52,25 +52,24 @@ fn is_link(token: &str) -> bool {
         || is_bare_domain(token)
 }
 
-pub(super) fn has_link(text: &str) -> bool {
-    text.split_whitespace().any(is_link)
-}
-
 fn step(count: u32) -> u64 {
     u64::from(32 - count.leading_zeros())
 }
 
-pub(super) fn emit(text: &str, emit: &mut impl FnMut(u64, u32, Place)) {
+/// Returns whether the text has a link.
+pub(super) fn emit(text: &str, emit: &mut impl FnMut(u64, u32, Place)) -> bool {
     let mut send = |kind: Kind, value: u64, start: usize, end: usize| {
         let hash = mix(SEED.wrapping_add(kind as u64), value);
         emit(hash, COUNT, Place { start: start as u32, end: end as u32 });
     };
     let (mut words, mut signs_inside, mut mixed) = (0_u32, 0_u32, 0_u32);
+    let mut with_link = false;
     for token in text.split_whitespace() {
         let start = token.as_ptr() as usize - text.as_ptr() as usize;
         let end = start + token.len();
         words += 1;
         if is_link(token) {
+            with_link = true;
             send(Kind::Link, 0, start, end);
             for (index, part) in LINK_PARTS.iter().enumerate() {
                 if contains(token, part) {
@@ -119,6 +118,7 @@ pub(super) fn emit(text: &str, emit: &mut impl FnMut(u64, u32, Place)) {
     send(Kind::MixedWords, step(mixed), 0, text.len());
     send(Kind::Repeat, u64::from(longest.min(6)), 0, text.len());
     send(Kind::Words, step(words), 0, text.len());
+    with_link
 }
 
 #[cfg(test)]

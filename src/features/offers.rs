@@ -1,4 +1,4 @@
-//! What a text offers and asks for: bets, loans, pills, a click; stems of some twenty languages that mean one
+//! What a text offers and asks for: bets, loans, pills, a click; stems of 23 languages that mean one
 //! thing, so that what one language's spam taught is known in the next.
 //!
 //! Kinds and stems are in `offers.tsv`, a line per kind and language. Which kinds are there is all that is said:
@@ -19,7 +19,7 @@ const SHORT: u32 = 50;
 const LENGTHS: u64 = 6;
 /// Characters of a stem that are looked up.
 const KEY: usize = 2;
-/// What may stand before an Arabic word's stem, written together: and, the, with, for.
+/// What may stand before an Arabic word's stem, written together: and, the, to, with, so, like.
 const ARABIC_BEFORE: [u32; 6] = ['و' as u32, 'ا' as u32, 'ل' as u32, 'ب' as u32, 'ف' as u32, 'ك' as u32];
 const ARABIC_BEFORE_MOST: usize = 4;
 

@@ -60,7 +60,7 @@ pub struct Recipe {
     pub rounds: usize,
     /// What a document counts before the rounds.
     pub first: f64,
-    /// Times this in a table without spam, whose words would tell its language instead.
+    /// Times this in a table with fewer than `MIN_OWN` spams, whose words would tell its language instead.
     pub alone: f64,
     /// Divides the scores that say how much a document was missed.
     pub temperature: f64,
