@@ -359,7 +359,7 @@ def size(stage, data, sizes, protocol, results):
         gap = [
             f"Where the gap between {share(detected)} (as shipped, language detected) and {protocol} (the protocol of SIB-200) on that test split "
             f"comes from: detection of the language {parts[0]:.3f}, pruning {parts[1]:.3f}, recipe (17 labels for 7, articles beside sentences, "
-            f"one calibration) {parts[2]:.3f}.",
+            f"one calibration; geography, a topic of the protocol alone) {parts[2]:.3f}.",
             "",
         ]
     return [
