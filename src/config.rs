@@ -49,6 +49,9 @@ pub struct RawServeArgs {
     /// Most calls that wait for a CPU; more are refused [default: 128]
     #[arg(long, value_name = "N")]
     pub max_waiting: Option<u32>,
+    /// Calls that would wait longer for a CPU, by what waits before them, are refused [default: 500]
+    #[arg(long, value_name = "MILLISECONDS")]
+    pub max_wait_ms: Option<u32>,
     /// Articles a second that one client (its token, or its address) may have classified [default: any]
     #[arg(long, value_name = "N")]
     pub rate: Option<u32>,
@@ -130,6 +133,7 @@ macro_rules! each_setting {
             max_in_flight: $op!(max_in_flight, "a whole number"),
             max_in_flight_bytes: $op!(max_in_flight_bytes, "a whole number"),
             max_waiting: $op!(max_waiting, "a whole number"),
+            max_wait_ms: $op!(max_wait_ms, "a whole number"),
             rate: $op!(rate, "a whole number"),
             rate_burst: $op!(rate_burst, "a whole number"),
             max_connections: $op!(max_connections, "a whole number"),
@@ -264,6 +268,7 @@ impl RawServeArgs {
                 )?,
                 max_in_flight: at_least("max-in-flight", self.max_in_flight, 1, default.max_in_flight)?,
                 max_waiting: at_least("max-waiting", self.max_waiting, 0, default.max_waiting)?,
+                max_wait: self.max_wait_ms.map_or(default.max_wait, |ms| Duration::from_millis(ms.into())),
                 rate: rate(self.rate, self.rate_burst)?,
                 before_call: default.before_call,
             },

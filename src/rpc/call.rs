@@ -2,8 +2,8 @@
 //! flight, protection from a panic, the right status codes, and a line in the log.
 
 use crate::rpc::auth::Auth;
-use crate::rpc::cpu::Cpu;
-use crate::rpc::intake::Intake;
+use crate::rpc::cpu::{self, Cpu};
+use crate::rpc::intake::{Intake, Turn};
 use crate::rpc::rate::{Client, Rates};
 use crate::rpc::share::{Held, Pool, Share};
 use crate::rpc::{pb, status};
@@ -22,8 +22,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::{CancellationToken, PollSemaphore, WaitForCancellationFutureOwned};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::Service;
@@ -43,7 +44,10 @@ pub(crate) struct CallContext {
     pub(crate) cpu: Cpu,
     /// The connection's part of the places to wait for a CPU.
     pub(crate) waiting: Arc<Share>,
+    /// Its deadline is nearer than the longest wait for a CPU: that long its caller wants to wait.
+    pub(crate) hurried: bool,
     meter: Option<(Arc<Rates>, Client)>,
+    turn: Arc<Turn>,
 }
 
 impl CallContext {
@@ -52,6 +56,11 @@ impl CallContext {
         let bytes = article.map_or(0, |article| article.text.len());
         self.text_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         bytes
+    }
+
+    /// A message has been decompressed.
+    pub(crate) fn unpacked(&self) {
+        self.turn.end();
     }
 
     /// One item of a stream is done with.
@@ -82,6 +91,8 @@ struct Pools {
     bytes: Arc<Pool>,
     waiting: Arc<Pool>,
     cpu: Cpu,
+    /// To decompress a message.
+    turns: PollSemaphore,
     rates: Option<Arc<Rates>>,
 }
 
@@ -112,6 +123,7 @@ pub(crate) struct CallLimits {
     pub(crate) max_in_flight: usize,
     pub(crate) max_in_flight_bytes: usize,
     pub(crate) max_waiting: usize,
+    pub(crate) max_wait: Duration,
     /// Articles a second of one client, and at once.
     pub(crate) rate: Option<(u32, u32)>,
     pub(crate) max_frame_bytes: usize,
@@ -133,7 +145,8 @@ where
             calls: Pool::new(limits.max_in_flight),
             bytes: Pool::new(limits.max_in_flight_bytes),
             waiting: Pool::new(limits.max_waiting),
-            cpu: Cpu::new(),
+            cpu: Cpu::new(limits.max_wait),
+            turns: PollSemaphore::new(Arc::new(Semaphore::new(cpu::count().div_ceil(2)))),
             rates: limits.rate.map(|(per_second, burst)| Arc::new(Rates::new(per_second, burst))),
         };
         Self { inner, auth, pools: Arc::new(pools), limits, stop }
@@ -182,17 +195,21 @@ where
             _ => None,
         };
         let bytes = Arc::new(shares.bytes.nothing());
+        let deadline = timeout(request.headers());
         let context = Arc::new(CallContext {
             text_bytes: AtomicU64::new(0),
             bytes: bytes.clone(),
             cpu: self.pools.cpu.clone(),
             waiting: shares.waiting.clone(),
+            hurried: deadline.is_some_and(|after| after <= self.limits.max_wait),
             meter,
+            turn: Arc::default(),
         });
+        let turn = context.turn.clone();
         log.context = Some(context.clone());
         let max_frame_bytes = self.limits.max_frame_bytes;
         let mut ends = Ends {
-            deadline: timeout(request.headers()).map(|after| Box::pin(sleep(after))),
+            deadline: deadline.map(|after| Box::pin(sleep(after))),
             stop: shares.stop.clone(),
             stopping: None,
         };
@@ -201,7 +218,8 @@ where
         request.extensions_mut().insert(context);
         if !exempt {
             let unary = !STREAMING.iter().any(|method| log.method.starts_with(method));
-            request = request.map(|body| Body::new(Intake::new(body, bytes, self.limits.receive, unary)));
+            let (turns, receive) = ((self.pools.turns.clone(), turn), self.limits.receive);
+            request = request.map(|body| Body::new(Intake::new(body, bytes, receive, turns, unary)));
         }
 
         let mut answer = Box::pin(async move {

@@ -1,5 +1,5 @@
-//! Request bodies as they come in: how many bytes the server holds at once over all connections, and how
-//! long one message may take to arrive.
+//! Request bodies as they come in: how many bytes the server holds at once over all connections, how long one
+//! message may take to arrive, and how many are decompressed at once.
 //!
 //! A limit per message bounds one call; a thousand calls that each send most of a message and then wait are
 //! bounded only by their sum, and by a clock.
@@ -9,10 +9,12 @@ use crate::rpc::status;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
+use tokio_util::sync::PollSemaphore;
 use tonic::Status;
 
 /// A request body whose bytes come out of the budget and whose messages arrive in time.
@@ -21,16 +23,30 @@ pub(crate) struct Intake<B> {
     bytes: Arc<Held>,
     framing: Framing,
     patience: Duration,
+    /// Messages are decompressed where their body is read, in one go from its last byte on: that byte waits for
+    /// its turn. A message that unpacks to much more than it was then holds up no more threads than there are turns.
+    turns: PollSemaphore,
+    turn: Arc<Turn>,
+    packed: Option<Frame<Bytes>>,
     /// Runs while a message is awaited; made only when there is something to wait for.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<B> Intake<B> {
     /// A unary call is awaited from its start to its end; a stream may stay quiet between messages.
-    pub(crate) fn new(inner: B, bytes: Arc<Held>, patience: Duration, unary: bool) -> Self {
+    pub(crate) fn new(
+        inner: B,
+        bytes: Arc<Held>,
+        patience: Duration,
+        turns: (PollSemaphore, Arc<Turn>),
+        unary: bool,
+    ) -> Self {
         Self {
             inner,
             bytes,
+            turns: turns.0,
+            turn: turns.1,
+            packed: None,
             framing: Framing { unary, awaited: unary, ..Framing::default() },
             patience,
             timer: None,
@@ -47,9 +63,13 @@ impl<B: Body<Data = Bytes, Error = Status> + Unpin> Body for Intake<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
+        this.turn.end();
+        if this.packed.is_some() {
+            return this.unpack(cx);
+        }
         match Pin::new(&mut this.inner).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                if let Some(Ok(frame)) = &frame
+            Poll::Ready(received) => {
+                if let Some(Ok(frame)) = &received
                     && let Some(data) = frame.data_ref()
                 {
                     if this.framing.advance(data) {
@@ -58,8 +78,12 @@ impl<B: Body<Data = Bytes, Error = Status> + Unpin> Body for Intake<B> {
                     if let Err(refused) = this.bytes.take(data.len()) {
                         return Poll::Ready(Some(Err(status::too_much_in_flight(refused))));
                     }
+                    if std::mem::take(&mut this.framing.packed) {
+                        this.packed = received.and_then(Result::ok);
+                        return this.unpack(cx);
+                    }
                 }
-                Poll::Ready(frame)
+                Poll::Ready(received)
             }
             Poll::Pending if this.framing.awaited => {
                 let patience = this.patience;
@@ -71,11 +95,41 @@ impl<B: Body<Data = Bytes, Error = Status> + Unpin> Body for Intake<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.packed.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+/// A call's turn to decompress a message. It ends with the body, when that is asked for more, or when whoever has the
+/// message says so: one that takes its time with it must not keep others from theirs.
+#[derive(Debug, Default)]
+pub(crate) struct Turn(Mutex<Option<OwnedSemaphorePermit>>);
+
+impl Turn {
+    fn begin(&self, turn: Option<OwnedSemaphorePermit>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = turn;
+    }
+
+    pub(crate) fn end(&self) {
+        self.begin(None);
+    }
+}
+
+impl<B> Drop for Intake<B> {
+    fn drop(&mut self) {
+        self.turn.end();
+    }
+}
+
+impl<B> Intake<B> {
+    fn unpack(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.turns.poll_acquire(cx).map(|turn| {
+            self.turn.begin(turn);
+            self.packed.take().map(Ok)
+        })
     }
 }
 
@@ -89,6 +143,8 @@ struct Framing {
     prefix_len: usize,
     /// Bytes of the message still to come, once its prefix is whole.
     remaining: usize,
+    /// A compressed message ended.
+    packed: bool,
 }
 
 impl Framing {
@@ -109,6 +165,7 @@ impl Framing {
                 data = &data[step..];
             }
             if self.prefix_len == self.prefix.len() && self.remaining == 0 {
+                self.packed |= self.prefix[0] == 1;
                 (self.prefix_len, self.awaited, ended) = (0, self.unary, !self.unary);
             }
         }
@@ -129,6 +186,12 @@ mod tests {
             assert!(ended >= 1 && !framing.awaited, "pieces of {size}");
             assert!(framing.advance(&[0, 0]) || framing.awaited);
         }
+        assert!(!Framing::default().packed);
+        let mut framing = Framing::default();
+        framing.advance(&[1, 0, 0, 0, 2, 9]);
+        assert!(!framing.packed, "it has not ended");
+        framing.advance(&[9]);
+        assert!(framing.packed);
         let mut framing = Framing::default();
         assert!(!framing.advance(&body[..6]) && framing.awaited);
         assert!(framing.advance(&body[6..9]) && framing.awaited);

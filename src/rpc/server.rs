@@ -64,6 +64,8 @@ pub struct ServeConfig {
     pub max_in_flight_bytes: usize,
     /// Calls that wait for a CPU; more are refused at once.
     pub max_waiting: usize,
+    /// Calls that would wait longer than this for a CPU are refused at once.
+    pub max_wait: Duration,
     /// Articles a second of one client, on average and at once; as many as it likes when left out.
     pub rate: Option<(u32, u32)>,
     /// For tests of what a broken handler costs: called with the path of every request, may panic.
@@ -91,6 +93,7 @@ impl Default for ServeConfig {
             max_in_flight: 1_024,
             max_in_flight_bytes: 256 << 20,
             max_waiting: 128,
+            max_wait: Duration::from_millis(500),
             rate: None,
             before_call: None,
         }
@@ -140,6 +143,7 @@ pub async fn serve(
         max_in_flight: config.max_in_flight,
         max_in_flight_bytes: config.max_in_flight_bytes,
         max_waiting: config.max_waiting,
+        max_wait: config.max_wait,
         rate: config.rate,
         max_frame_bytes: config.limits.max_frame_bytes,
         receive: config.receive,
@@ -198,10 +202,22 @@ pub async fn serve(
     Ok(Drained { cut })
 }
 
+/// What the first caller should not have to wait for: tables that are made when first asked, and the memory of what
+/// most texts have in common. A frame of a page, a sentence in another language and an offer are in it.
+const WARM_UP: [&str; 3] = [
+    "The ferry between the two islands will not run on Sunday, the harbour office said, because a storm is expected from \
+     the west. Those who have bought tickets can use them until the end of the month, or ask for their money at the \
+     counter.\nIt is the third time this year that the crossing has been closed, and shopkeepers on the smaller island \
+     have asked the council for a second boat. The mayor answered that the budget for 2024 was spent; a vote is due in \
+     spring.\nDie Fähre fährt am Sonntag nicht, weil ein Sturm erwartet wird.\nWin a free bonus now: \
+     https://www.example.com/win?x=1, call 555-0100!\nLeave a comment\nCategory: travel | No comments",
+    "Паром между островами не будет ходить в воскресенье: с запада ожидается шторм.",
+    "因为预计有风暴，星期日两岛之间的渡轮停航。",
+];
+
 /// Touches every part of the model once, so that the first caller does not pay for it.
 fn warm_up(model: &Model) {
-    for text in ["A few words of English prose.", "Несколько слов по-русски.", "几句中文。"]
-    {
+    for text in WARM_UP {
         let article = Article { text, ..Article::default() };
         std::hint::black_box(classify(model, &article, &Options::default()));
     }

@@ -37,7 +37,7 @@ impl Classifier {
         wait: Wait,
     ) -> Result<Result<pb::ClassifyArticleResponse, InvalidRequest>, Status> {
         let bytes = context.add_text(request.article.as_ref());
-        let place = context.cpu.place((wait == Wait::IfThereIsRoom).then_some(&context.waiting)).await?;
+        let place = context.cpu.place(bytes, (wait == Wait::IfThereIsRoom).then_some(context)).await?;
         let (model, limits) = (self.model.clone(), self.limits);
         cpu::work(place, bytes, move |stop| classify_unless_stopped(&model, request, &limits, stop)).await
     }
@@ -112,7 +112,7 @@ impl pb::classifier_service_server::ClassifierService for Classifier {
         let context = context(request.extensions())?;
         let request = request.into_inner();
         let bytes = context.add_text(request.article.as_ref());
-        let place = context.cpu.place(Some(&context.waiting)).await?;
+        let place = context.cpu.place(bytes, Some(&context)).await?;
         let (model, limits) = (self.model.clone(), self.limits);
         cpu::work(place, bytes, move |stop| detect_unless_stopped(&model, request, &limits, stop))
             .await?
@@ -175,6 +175,7 @@ impl Stream for ClassifyStream {
                     return Poll::Ready(Some(Err(status)));
                 }
                 Some(Ok(request)) => {
+                    self.context.unpacked();
                     let (classifier, context) = (self.classifier.clone(), self.context.clone());
                     // The call's own admission has paid for the first.
                     let paid = self.items == 0;

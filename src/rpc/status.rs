@@ -80,6 +80,16 @@ pub(crate) fn too_many_waiting(refused: Refused) -> Status {
     overloaded("max_waiting", refused, "places to wait for a CPU")
 }
 
+/// `wait` is what is expected.
+pub(crate) fn too_long_a_wait(wait: Duration, max: Duration) -> Status {
+    let max = max.as_millis();
+    let mut details = info("OVERLOADED", [("max_wait_ms".to_owned(), max.to_string())]);
+    details.set_retry_info(Some(wait));
+    let message =
+        format!("a CPU would be free in {} ms, expected within {max} ms; try again later", wait.as_millis());
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
 fn overloaded(limit: &str, Refused(max): Refused, what: &str) -> Status {
     let mut details = info("OVERLOADED", [(limit.to_owned(), max.to_string())]);
     details.set_retry_info(Some(RETRY_DELAY));

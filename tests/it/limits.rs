@@ -5,6 +5,7 @@ use glotsift::rpc::{Limits, pb};
 use prost::Message;
 use std::time::{Duration, Instant};
 use tokio_stream::StreamExt;
+use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request};
 use tonic_types::StatusExt;
 
@@ -239,6 +240,56 @@ async fn calls_that_would_wait_too_many_for_a_cpu_are_refused_at_once() {
     // All places have come back.
     let one = server.client().await.classify_article(request("", "afterwards")).await;
     assert!(one.is_ok(), "{one:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_compressed_and_waits_keeps_nobody_from_sending_compressed() {
+    let server = TestServer::start().await;
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        let mut client = server.client().await.send_compressed(CompressionEncoding::Gzip);
+        let article = request("", "a few words").article;
+        let item = pb::StreamClassifyArticlesRequest { article, ..Default::default() };
+        let items = tokio_stream::iter([item]).chain(tokio_stream::pending());
+        open.push(client.stream_classify_articles(items).await.unwrap().into_inner());
+    }
+    let mut client = server.client().await.send_compressed(CompressionEncoding::Gzip);
+    for _ in 0..4 {
+        let call = client.classify_article(request("", "a few words"));
+        tokio::time::timeout(Duration::from_secs(20), call).await.expect("an answer").unwrap();
+    }
+    // Nobody has read a reply until now.
+    for mut replies in open {
+        replies.message().await.unwrap().expect("a reply");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_would_wait_too_long_for_a_cpu_are_refused_at_once() {
+    let max_wait = Duration::from_millis(1);
+    let server = TestServer::with(ServeConfig { max_wait, ..ServeConfig::default() }).await;
+    let text = "The committee will meet again in the spring. ".repeat(20_000);
+    let calls = (0..32).map(|_| {
+        let (address, text) = (server.address, text.clone());
+        tokio::spawn(async move {
+            ClassifierServiceClient::new(channel(address).await).classify_article(request("", &text)).await
+        })
+    });
+    let (mut served, mut refused) = (0, 0);
+    for call in calls.collect::<Vec<_>>() {
+        match call.await.unwrap() {
+            Ok(_) => served += 1,
+            Err(status) => {
+                expect_error(&status, Code::ResourceExhausted, "OVERLOADED");
+                let info = status.get_details_error_info().unwrap();
+                assert_eq!(info.metadata.get("max_wait_ms").map(String::as_str), Some("1"));
+                assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() > max_wait);
+                refused += 1;
+            }
+        }
+    }
+    assert!(served > 0 && refused > 0, "{served} served, {refused} refused");
+    server.client().await.classify_article(request("", "afterwards")).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ struct Broken(Behaviour);
 fn calls(behaviour: Behaviour, max_in_flight: usize) -> Calls<Broken> {
     let receive = Duration::from_secs(1);
     let limits = CallLimits {
+        max_wait: Duration::from_secs(1),
         max_in_flight,
         max_in_flight_bytes: 100,
         max_waiting: 100,
