@@ -305,9 +305,13 @@ pub fn classify_unless<E>(
     }
     if !options.language_only {
         with_scratch(|scratch| {
-            topics(model, &prepared, options, scratch, &mut classification);
+            // Spam looks at all that topics do, and mostly at the same text: one set of features is found for both.
+            let seen = SpamView::new(model, &prepared, scratch);
             stop()?;
-            spam(model, &prepared, options, scratch, &mut classification);
+            topics(model, &prepared, options, seen.as_ref(), scratch, &mut classification);
+            if let Some(seen) = &seen {
+                spam(seen, options, scratch, &mut classification);
+            }
             Ok(())
         })?;
     }
@@ -326,17 +330,21 @@ fn topics(
     model: &Model,
     prepared: &Prepared<'_>,
     options: &Options,
+    seen: Option<&SpamView<'_>>,
     scratch: &mut Scratch,
     out: &mut Classification,
 ) {
     let Some(task) = model.topic() else { return };
     let text = prepared.text(TextUse::Topic);
     let tables = tables(task, &prepared.language);
-    let used = scratch.vectorize(text.as_str(), &task.spec);
+    let used = match seen.and_then(|seen| seen.found_for(&text, task)) {
+        Some(used) => used,
+        None => scratch.vectorize(text.as_str(), &task.spec),
+    };
     out.text_bytes_used = text.original_used(used, out.text_bytes_total);
     let p = task.probabilities(&tables, scratch);
     let letters = counts(&text.as_str()[..used]).letters();
-    out.topic_decision = decide(task, &p, letters, prepared.known_language().is_some());
+    out.topic_decision = decide(task, &p, letters, prepared);
     let threshold = options.topic_threshold.unwrap_or(task.rule.threshold);
     let order = ranking(&p);
     let limit = if options.max_topics == 0 { order.len() } else { options.max_topics };
@@ -358,28 +366,50 @@ fn topics(
     }
 }
 
-fn spam(
-    model: &Model,
-    prepared: &Prepared<'_>,
-    options: &Options,
-    scratch: &mut Scratch,
-    out: &mut Classification,
-) {
-    let Some(task) = model.spam() else { return };
-    let Some(label) = task.labels.iter().position(|l| l.id == "spam") else { return };
-    let text = prepared.text(TextUse::Spam);
-    let tables = tables(task, &prepared.language);
-    let (used, probability) = match &task.odds {
-        Some(odds) => {
-            let observed = task.observe(&tables, text.as_str(), scratch);
-            (observed.used, odds.probability(&tables, &observed))
-        }
-        None => {
-            let used = scratch.vectorize(text.as_str(), &task.spec);
-            let p = task.probabilities(&tables, scratch);
-            (used, p.get(label).copied().unwrap_or(0.0))
-        }
-    };
+/// What the spam task makes of an article.
+struct SpamView<'a> {
+    task: &'a TextTask,
+    label: usize,
+    text: TaskText<'a>,
+    tables: Vec<(usize, f64)>,
+    /// Bytes looked at.
+    used: usize,
+    probability: f64,
+}
+
+impl<'a> SpamView<'a> {
+    fn new(model: &'a Model, prepared: &Prepared<'a>, scratch: &mut Scratch) -> Option<Self> {
+        let task = model.spam()?;
+        let label = task.labels.iter().position(|l| l.id == "spam")?;
+        let text = prepared.text(TextUse::Spam);
+        let tables = tables(task, &prepared.language);
+        let (used, probability) = match &task.odds {
+            Some(odds) => {
+                let observed = task.observe(&tables, text.as_str(), scratch);
+                (observed.used, odds.probability(&tables, &observed))
+            }
+            None => {
+                let used = scratch.vectorize(text.as_str(), &task.spec);
+                let p = task.probabilities(&tables, scratch);
+                (used, p.get(label).copied().unwrap_or(0.0))
+            }
+        };
+        Some(Self { task, label, text, tables, used, probability })
+    }
+
+    /// Bytes looked at, where the scratch holds what `task` takes of `text`.
+    fn found_for(&self, text: &TaskText<'_>, task: &TextTask) -> Option<usize> {
+        let found = self.task.odds.is_some()
+            && task.spec.is_words_alone()
+            && task.spec.has_words_of(&self.task.spec)
+            && text.as_str() == self.text.as_str();
+        found.then_some(self.used)
+    }
+}
+
+fn spam(seen: &SpamView<'_>, options: &Options, scratch: &mut Scratch, out: &mut Classification) {
+    let SpamView { task, label, text, tables, used, probability } = seen;
+    let (used, probability, label) = (*used, *probability, *label);
     let (low, high) = match options.spam_threshold {
         Some(threshold) => (threshold, threshold),
         None => (task.rule.threshold_low, task.rule.threshold),
@@ -399,7 +429,7 @@ fn spam(
     if options.explain
         && let Some(&(table, _)) = tables.first()
     {
-        explain(task, Task::Spam, table, label, &text, scratch, &mut out.evidence);
+        explain(task, Task::Spam, table, label, text, scratch, &mut out.evidence);
     }
 }
 
@@ -507,11 +537,14 @@ fn tables(task: &TextTask, language: &LanguageResult) -> Vec<(usize, f64)> {
     tables
 }
 
-fn decide(task: &TextTask, p: &[f64], letters: u32, known_language: bool) -> Decision {
+fn decide(task: &TextTask, p: &[f64], letters: u32, prepared: &Prepared<'_>) -> Decision {
     let top = p.iter().copied().fold(0.0, f64::max);
-    if letters < task.rule.min_letters {
+    let known = prepared.known_language().is_some();
+    let few = |letters: u32| letters < task.rule.min_letters;
+    if few(letters) && (prepared.language.reliable || few(counts(prepared.text.text).letters())) {
         Decision::Abstained(AbstainReason::TooShort)
-    } else if !known_language {
+    } else if few(letters) || !known {
+        // what was much text and is all noise is not short
         Decision::Abstained(AbstainReason::UnknownLanguage)
     } else if top < task.rule.threshold {
         Decision::Abstained(AbstainReason::LowMargin)

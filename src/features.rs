@@ -4,13 +4,19 @@
 //! character n-grams within word boundaries and, where the script has spaces, words and word bigrams
 //! (scikit-learn's `char_wb` and `word` analyzers, hashed). Nothing is allocated per feature.
 
+mod located;
 mod marks;
 mod offers;
+
+pub use located::Located;
+pub use offers::Offers;
 
 use crate::class::{Class, lower};
 use crate::language::Found;
 use crate::text::normalize;
+use located::Part;
 use std::cell::RefCell;
+use std::ops::Range;
 
 /// Changes whenever the same text would give other features: a model trained with another pipeline
 /// is refused.
@@ -38,12 +44,26 @@ pub struct FeatureSpec {
 }
 
 impl FeatureSpec {
+    /// Whether it takes nothing but n-grams and words.
+    pub fn is_words_alone(&self) -> bool {
+        !(self.shape || self.marks || self.offers)
+    }
+
+    /// Whether both take the same n-grams and words of a text, weighed alike: what else they take aside.
+    pub fn has_words_of(&self, other: &Self) -> bool {
+        let Self { shape, marks, offers, .. } = *other;
+        Self { shape, marks, offers, ..*self } == *other
+    }
+
     /// For the fingerprint; a spec without marks or offers is named as it was before there were any.
     fn describe(&self) -> String {
         let Self { ngram_max, ngram_chars, word_chars, word_weight, weighting, shape, marks, offers } = self;
         let marks = if *marks { ", marks: true" } else { "" };
-        let offers =
-            if *offers { format!(", offers: {:016x}", offers::fingerprint()) } else { String::new() };
+        let offers = if *offers {
+            format!(", offers: {:016x}, located", offers::fingerprint())
+        } else {
+            String::new()
+        };
         format!(
             "FeatureSpec {{ ngram_max: {ngram_max}, ngram_chars: {ngram_chars}, word_chars: {word_chars}, \
              word_weight: {word_weight}, weighting: {weighting:?}, shape: {shape}{marks}{offers} }}"
@@ -110,8 +130,15 @@ pub struct Scratch {
     pub by_number: Vec<(u32, u32)>,
     /// What a caller looked up of a feature, by number.
     pub terms: Vec<f64>,
-    /// Scores while they are added up.
+    /// The features by where they start.
+    pub located: Located,
+    /// What the text at hand offers, where its spec asks.
+    pub offers: Offers,
+    /// Where the end of a long text is folded.
+    tail: Folded,
+    /// Scores while they are added up, and by label.
     pub scores: Vec<f32>,
+    pub labels: Vec<f32>,
     /// N-grams a detector found before, by table.
     pub found: [Found; 2],
     /// The document vector: (feature hash, weight in units of 1 / [`WEIGHT_SCALE`]).
@@ -125,6 +152,8 @@ struct Folded {
     chars: Vec<u32>,
     /// Byte offset in the text of each folded character.
     offsets: Vec<u32>,
+    /// What was emitted of the text last.
+    offers: Offers,
 }
 
 /// Features under small numbers, in order of appearance, so that texts with features in common look each up once.
@@ -163,26 +192,37 @@ impl Numbers {
 
     #[inline]
     fn count(&mut self, hash: u64, count: u32) {
+        let number = self.number(hash);
+        self.add(number, count);
+    }
+
+    /// Counts a numbered feature in the text at hand.
+    #[inline]
+    fn add(&mut self, number: u32, count: u32) {
+        let total = &mut self.features[number as usize].1;
+        if *total == 0 {
+            self.used.push(number);
+        }
+        *total = total.saturating_add(count);
+    }
+
+    #[inline]
+    fn number(&mut self, hash: u64) -> u32 {
         let mask = self.slots.len() - 1;
         let mut slot = hash as usize & mask;
         loop {
             let held = &mut self.slots[slot];
             if held.generation != self.generation {
-                *held = Slot { hash, number: self.features.len() as u32, generation: self.generation };
-                self.used.push(held.number);
-                self.features.push((hash, count));
+                let number = self.features.len() as u32;
+                *held = Slot { hash, number, generation: self.generation };
+                self.features.push((hash, 0));
                 if self.features.len() * 2 > self.slots.len() {
                     self.grow();
                 }
-                return;
+                return number;
             }
             if held.hash == hash {
-                let total = &mut self.features[held.number as usize].1;
-                if *total == 0 {
-                    self.used.push(held.number);
-                }
-                *total = total.saturating_add(count);
-                return;
+                return held.number;
             }
             slot = (slot + 1) & mask;
         }
@@ -202,8 +242,20 @@ impl Numbers {
         }
     }
 
-    /// Turns the counts of the text at hand into weights.
+    /// A number's feature with its weight.
+    fn named(&self, &(number, weight): &(u32, u32)) -> (u64, u32) {
+        (self.features[number as usize].0, weight)
+    }
+
+    /// Turns the counts of the text at hand into weights, and forgets them.
     fn weigh(&mut self, weighting: Weighting, vector: &mut Vec<(u32, u32)>) {
+        self.weights(weighting, vector);
+        for number in self.used.drain(..) {
+            self.features[number as usize].1 = 0;
+        }
+    }
+
+    fn weights(&self, weighting: Weighting, vector: &mut Vec<(u32, u32)>) {
         vector.clear();
         let Self { features, used, .. } = self;
         let counts = used.iter().map(|&number| (number, features[number as usize].1));
@@ -220,9 +272,6 @@ impl Numbers {
                     |count| u64::from(log(count)) * u64::from(norm) * u64::from(WEIGHT_SCALE) / length;
                 vector.extend(counts.map(|(number, count)| (number, weight(count) as u32)));
             }
-        }
-        for number in used.drain(..) {
-            features[number as usize].1 = 0;
         }
     }
 }
@@ -318,7 +367,7 @@ impl Folded {
         }
         let with_link = spec.marks && marks::emit(&text[..looked_at], &mut emit);
         if spec.offers {
-            offers::emit(self, with_link, &mut emit);
+            self.offers = offers::emit(self, with_link, &mut emit);
         }
         looked_at
     }
@@ -386,21 +435,24 @@ impl Folded {
     #[inline]
     fn emit_words(&self, spec: &FeatureSpec, emit: &mut impl FnMut(u64, u32, Place)) {
         let count = u32::from(spec.word_weight);
-        self.each_word(spec, |hash, _, place| emit(hash, count, place));
+        self.each_word(spec, |hash, _, places| {
+            emit(hash, count, Place { start: self.offsets[places.start], end: self.offsets[places.end] });
+        });
     }
 
-    /// Calls `each(hash, words, place)` for every word, where `words` is 1, and every bigram, where it is 2.
+    /// Calls `each(hash, words, places)` for every word, where `words` is 1, and every bigram, where it is 2;
+    /// places among the folded characters.
     #[inline]
-    fn each_word(&self, spec: &FeatureSpec, mut each: impl FnMut(u64, u8, Place)) {
+    fn each_word(&self, spec: &FeatureSpec, mut each: impl FnMut(u64, u8, Range<usize>)) {
         let end = self.chars.len().min(spec.word_chars as usize + 1);
         let mut hash = WORD_SEED;
-        let (mut length, mut start, mut spaced) = (0_usize, 0_u32, true);
-        let mut previous: Option<(u64, u32)> = None;
+        let (mut length, mut start, mut spaced) = (0_usize, 0, true);
+        let mut previous: Option<(u64, usize)> = None;
         for at in 1..end {
             let c = self.chars[at];
             if c != BOUNDARY {
                 if length == 0 {
-                    start = self.offsets[at];
+                    start = at;
                 }
                 hash = mix(hash, u64::from(c));
                 spaced &= !is_unspaced(c);
@@ -408,10 +460,9 @@ impl Folded {
                 continue;
             }
             if length >= 2 && spaced {
-                let end = self.offsets[at];
-                each(hash, 1, Place { start, end });
+                each(hash, 1, start..at);
                 if let Some((before, from)) = previous {
-                    each(mix(before ^ BIGRAM_SEED, hash), 2, Place { start: from, end });
+                    each(mix(before ^ BIGRAM_SEED, hash), 2, from..at);
                 }
                 previous = Some((hash, start));
             }
@@ -449,36 +500,48 @@ impl Scratch {
 
     /// Fills [`Scratch::vector`] with the document vector of `text`; returns how many bytes were looked at.
     pub fn vectorize(&mut self, text: &str, spec: &FeatureSpec) -> usize {
-        self.forget();
-        let looked_at = self.vectorize_next(text, spec);
+        let numbers = &mut self.numbers;
+        numbers.forget();
+        let looked_at = self.folded.emit(text, spec, |hash, count, _| numbers.count(hash | 1 << 63, count));
+        numbers.weigh(spec.weighting, &mut self.by_number);
+        self.offers = self.folded.offers;
         self.name_features();
         looked_at
     }
 
-    /// Forgets the numbers of features.
-    pub fn forget(&mut self) {
-        self.numbers.forget();
-    }
-
-    /// Features met since [`Scratch::forget`], by number: `(hash, 0)`.
+    /// Features of the text at hand by number: `(hash, 0)`.
     pub fn numbered(&self) -> &[(u64, u32)] {
         &self.numbers.features
     }
 
-    /// Fills [`Scratch::by_number`] with the document vector of `text`, its features numbered on from those of
-    /// the texts before it; returns how many bytes were looked at.
-    pub fn vectorize_next(&mut self, text: &str, spec: &FeatureSpec) -> usize {
-        let numbers = &mut self.numbers;
-        let looked_at = self.folded.emit(text, spec, |hash, count, _| numbers.count(hash | 1 << 63, count));
-        numbers.weigh(spec.weighting, &mut self.by_number);
+    /// Fills [`Scratch::by_number`] with the document vector of `text`, [`Scratch::vector`] with that of its n-grams
+    /// and words alone and [`Scratch::located`] with where its features start; returns how many bytes the vectors
+    /// rest on. N-grams are located as far as words are looked at, and what starts from `tail` on is once more
+    /// where the vectors do not reach the end of the text.
+    pub fn vectorize_located(&mut self, text: &str, spec: &FeatureSpec, tail: usize) -> usize {
+        self.numbers.forget();
+        self.located.clear();
+        let looked_at = self.folded.fold(text, spec.ngram_chars.max(spec.word_chars) as usize);
+        let whole = Part { text, bytes: 0..looked_at, folded: &self.folded, spec, counted: true };
+        self.located.add_words(&whole, &mut self.numbers);
+        self.numbers.weights(spec.weighting, &mut self.by_number);
+        self.vector.clear();
+        self.vector.extend(self.by_number.iter().map(|of| self.numbers.named(of)));
+        self.offers = self.located.add_marks(&whole, &mut self.numbers);
+        self.numbers.weigh(spec.weighting, &mut self.by_number);
+        if let Some(rest) = text.get(tail..).filter(|_| looked_at < text.len()) {
+            self.tail.fold(rest, usize::MAX);
+            let end = Part { text, bytes: tail..text.len(), folded: &self.tail, spec, counted: false };
+            self.located.add_words(&end, &mut self.numbers);
+            self.located.add_marks(&end, &mut self.numbers);
+        }
         looked_at
     }
 
     /// Fills [`Scratch::vector`] from [`Scratch::by_number`].
     pub fn name_features(&mut self) {
-        let named = |&(number, weight): &(u32, u32)| (self.numbers.features[number as usize].0, weight);
         self.vector.clear();
-        self.vector.extend(self.by_number.iter().map(named));
+        self.vector.extend(self.by_number.iter().map(|of| self.numbers.named(of)));
     }
 }
 
@@ -506,7 +569,18 @@ pub fn fingerprint(spec: Option<&FeatureSpec>) -> u64 {
 fn emit_shape(text: &str, emit: &mut impl FnMut(u64, u32, Place)) {
     let (mut upper, mut letters, mut digits, mut marks, mut money, mut emoji, mut all) =
         (0_u32, 0_u32, 0_u32, 0_u32, 0_u32, 0_u32, 0_u32);
-    for c in text.chars() {
+    let (mut links, mut addresses) = (0_u32, 0_u32);
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        if byte.is_ascii_alphabetic() {
+            links += u32::from(matches!(byte, b'h' | b'w') && is_link_start(&bytes[at..]));
+            upper += u32::from(byte.is_ascii_uppercase());
+            (letters, all, at) = (letters + 1, all + 1, at + 1);
+            continue;
+        }
+        let Some(c) = text[at..].chars().next() else { break };
+        at += c.len_utf8();
         all += 1;
         let class = Class::of(c);
         if class.is_alphabetic() {
@@ -514,16 +588,16 @@ fn emit_shape(text: &str, emit: &mut impl FnMut(u64, u32, Place)) {
             upper += u32::from(class.is_uppercase());
         } else if class.is_numeric() {
             digits += 1;
-        } else if matches!(c, '!' | '?' | '！' | '？') {
-            marks += 1;
-        } else if matches!(c, '$' | '€' | '£' | '%' | '¥' | '₽' | '₹' | '₺') {
-            money += 1;
-        } else if matches!(u32::from(c), 0x1F300..=0x1FAFF | 0x2600..=0x27BF) {
-            emoji += 1;
+        } else {
+            match c {
+                '@' => addresses += 1,
+                '!' | '?' | '！' | '？' => marks += 1,
+                '$' | '€' | '£' | '%' | '¥' | '₽' | '₹' | '₺' => money += 1,
+                '\u{1F300}'..='\u{1FAFF}' | '\u{2600}'..='\u{27BF}' => emoji += 1,
+                _ => {}
+            }
         }
     }
-    let links = (text.matches("http").count() + text.matches("www.").count()) as u32;
-    let addresses = text.matches('@').count() as u32;
     let step = |count: u32| 32 - count.leading_zeros();
     let share = |part: u32, whole: u32| (part * 10).checked_div(whole).unwrap_or(0);
     let whole = Place { start: 0, end: text.len() as u32 };
@@ -540,6 +614,10 @@ fn emit_shape(text: &str, emit: &mut impl FnMut(u64, u32, Place)) {
     for (index, value) in values.into_iter().enumerate() {
         emit(mix(SHAPE_SEED + index as u64, u64::from(value)), 8, whole);
     }
+}
+
+fn is_link_start(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"http") || bytes.starts_with(b"www.")
 }
 
 /// What tests of training take from a text.

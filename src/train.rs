@@ -6,6 +6,7 @@ pub mod fit;
 pub mod folds;
 pub mod language;
 pub mod ledger;
+pub mod offers;
 pub mod review;
 pub mod slice;
 pub mod spam;

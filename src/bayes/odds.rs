@@ -8,7 +8,7 @@
 //! Weights are stored under the label they speak for; the second bias is that constant.
 
 use super::weights::{Record, Table, Weights};
-use crate::features::WEIGHT_SCALE;
+use crate::features::{Offers, WEIGHT_SCALE};
 
 /// Labels of a two-label task, in this order.
 pub const HAM: usize = 0;
@@ -62,6 +62,19 @@ pub struct Odds {
     pub curves: Vec<Curve>,
     /// How the log-odds of the whole text, 1 and those of its most suspicious piece add up.
     pub pieces: [f32; 3],
+    /// What a text's offers are worth, by [`Offers::each`]; none where they were not weighed.
+    pub offers: Vec<f32>,
+    /// By table, how much of that its words leave to be said.
+    pub shares: Vec<f32>,
+}
+
+impl Odds {
+    /// What a text's offers are worth alone, in log-odds of spam: never less than nothing, as ordinary texts have none.
+    pub fn of_offers(&self, offers: Offers) -> f64 {
+        let mut sum = 0.0;
+        offers.each(|place| sum += self.offers.get(place).copied().map_or(0.0, f64::from));
+        if offers.is_any() { sum.max(0.0) } else { 0.0 }
+    }
 }
 
 /// Log-odds of spam that a record speaks for.
@@ -137,6 +150,8 @@ pub fn logistic(log_odds: f64) -> f64 {
 #[derive(Clone, Copy, Debug)]
 pub struct Observation<const N: usize> {
     pub terms: [f64; N],
+    /// Log-odds that are there already.
+    pub given: f64,
     pub spam: bool,
     pub weight: f64,
 }
@@ -152,7 +167,8 @@ pub fn fit_logistic<const N: usize>(
         let mut gradient = [0.0; N];
         let mut hessian = [[0.0; N]; N];
         for seen in observations {
-            let p = logistic(seen.terms.iter().zip(&parameters).map(|(x, w)| x * w).sum());
+            let z: f64 = seen.terms.iter().zip(&parameters).map(|(x, w)| x * w).sum();
+            let p = logistic(seen.given + z);
             let error = seen.weight * (p - f64::from(u8::from(seen.spam)));
             let curvature = seen.weight * p * (1.0 - p);
             for i in 0..N {
@@ -239,15 +255,19 @@ mod tests {
     #[test]
     fn logistic_regression_by_hand() {
         // A constant alone: 3 of 4 are spam, so the log-odds are ln 3.
-        let seen = |spam| Observation { terms: [1.0], spam, weight: 1.0 };
+        let seen = |spam| Observation { terms: [1.0], given: 0.0, spam, weight: 1.0 };
         let [offset] = fit_logistic(&[seen(true), seen(true), seen(true), seen(false)], [0.0], 0.0);
         assert!((offset - 3_f64.ln()).abs() < 1e-4, "{offset}");
+        // What is given already needs no offset: 3 of 4 at log-odds of ln 3.
+        let given = |spam| Observation { given: 3_f64.ln(), ..seen(spam) };
+        let [offset] = fit_logistic(&[given(true), given(true), given(true), given(false)], [0.0], 0.0);
+        assert!(offset.abs() < 1e-4, "{offset}");
         // Without documents the prior stands.
         assert_eq!(fit_logistic::<2>(&[], [0.5, -1.0], 1.0), [0.5, -1.0]);
         // Separable data stay finite under a prior.
         let far = [
-            Observation { terms: [1.0, 1.0], spam: true, weight: 1.0 },
-            Observation { terms: [-1.0, 1.0], spam: false, weight: 1.0 },
+            Observation { terms: [1.0, 1.0], given: 0.0, spam: true, weight: 1.0 },
+            Observation { terms: [-1.0, 1.0], given: 0.0, spam: false, weight: 1.0 },
         ];
         assert!(fit_logistic(&far, [0.5, 0.0], 0.1).iter().all(|w| w.is_finite()));
     }

@@ -2,13 +2,16 @@
 
 use super::odds::{Odds, each_term, logistic};
 use super::weights::Weights;
-use crate::features::{FeatureSpec, Scratch, WEIGHT_SCALE};
+use crate::features::{FeatureSpec, Offers, Scratch, WEIGHT_SCALE};
 use std::ops::Range;
 
 /// Characters of the beginnings and ends looked at apart.
 const ENDS: [usize; 4] = [50, 100, 200, 400];
 /// Where the pieces between begin, each as long as the longest beginning.
 const MIDDLES: [usize; 3] = [400, 800, 1200];
+
+/// The Euclidean norm of a piece, that of a whole text by the shipped recipe.
+const NORM: f64 = 30.0;
 
 /// Characters of a first or last line that says something by itself.
 const LINE: Range<usize> = 20..400;
@@ -46,12 +49,14 @@ pub fn pieces(text: &str) -> Vec<Range<usize>> {
 pub struct Observed {
     /// By table, and the number of features.
     pub whole: (Vec<f64>, usize),
-    pub pieces: Vec<(Vec<f64>, usize)>,
+    /// By piece, then by table: a score, and the number of features.
+    pub pieces: Vec<(f64, usize)>,
     /// Bytes of the text looked at.
     pub used: usize,
+    pub offers: Offers,
 }
 
-/// Scores `text` with every table of `tables`; `scratch` is left with the vector of the whole text.
+/// Scores `text` with every table of `tables`; `scratch` is left with the vector of its n-grams and words.
 pub fn observe(
     weights: &Weights,
     spec: &FeatureSpec,
@@ -60,35 +65,17 @@ pub fn observe(
     text: &str,
     scratch: &mut Scratch,
 ) -> Observed {
-    // Pieces share most of their features: each is looked up once.
-    scratch.forget();
-    scratch.terms.clear();
-    let mut observed = Observed::default();
-    for piece in pieces(text) {
-        scratch.vectorize_next(&text[piece], spec);
-        observed.pieces.push(scored(weights, tables, pooled, scratch));
-    }
-    observed.used = scratch.vectorize_next(text, spec);
-    observed.whole = scored(weights, tables, pooled, scratch);
-    scratch.name_features();
-    observed
-}
-
-/// Scores of the text at hand, and the number of its features.
-fn scored(
-    weights: &Weights,
-    tables: &[usize],
-    pooled: Option<usize>,
-    scratch: &mut Scratch,
-) -> (Vec<f64>, usize) {
+    let pieces = pieces(text);
+    let tail = pieces.iter().filter(|piece| piece.end == text.len()).map(|piece| piece.start).min();
+    let used = scratch.vectorize_located(text, spec, tail.unwrap_or(text.len()));
+    // by number, then by table
     let mut terms = std::mem::take(&mut scratch.terms);
-    let first = terms.len() / tables.len().max(1);
+    terms.clear();
     terms.resize(scratch.numbered().len() * tables.len(), 0.0);
     for (index, &table) in tables.iter().enumerate() {
-        // by number, then by table
-        let new = scratch.numbered().get(first..).unwrap_or_default();
-        let term = |n: usize| (first + n) * tables.len() + index;
-        each_term(weights, table, pooled, new, |n, log_odds| terms[term(n)] = log_odds);
+        each_term(weights, table, pooled, scratch.numbered(), |number, log_odds| {
+            terms[number * tables.len() + index] = log_odds;
+        });
     }
     let unit = 1.0 / f64::from(WEIGHT_SCALE);
     let score = |index: usize| -> f64 {
@@ -97,9 +84,20 @@ fn scored(
         });
         terms.sum()
     };
-    let scores = (0..tables.len()).map(score).collect();
+    let whole = ((0..tables.len()).map(score).collect(), scratch.by_number.len());
+    scratch.located.sum(&terms, tables.len());
+    let located = &scratch.located;
+    let mut observed = Observed { whole, used, offers: scratch.offers, ..Observed::default() };
+    let mut scores = Vec::with_capacity(tables.len());
+    for piece in &pieces {
+        scores.clear();
+        if let Some(features) = located.score(piece, &mut scores) {
+            let features = features.round() as usize;
+            observed.pieces.extend(scores.iter().map(|score| (NORM * score, features)));
+        }
+    }
     scratch.terms = terms;
-    (scores, scratch.by_number.len())
+    observed
 }
 
 impl Odds {
@@ -107,14 +105,22 @@ impl Odds {
     /// `index` is the place of `table` among those asked.
     pub fn parts(&self, table: usize, index: usize, observed: &Observed) -> Option<(f64, Option<f64>)> {
         let curve = self.curves.get(table)?;
-        let at =
-            |(scores, features): &(Vec<f64>, usize)| Some(curve.log_odds(*scores.get(index)?, *features));
-        let worst = observed.pieces.iter().filter_map(at).max_by(f64::total_cmp);
-        Some((at(&observed.whole)?, worst))
+        let (scores, features) = &observed.whole;
+        let whole = curve.log_odds(*scores.get(index)?, *features);
+        let of_table = observed.pieces.iter().skip(index).step_by(scores.len().max(1));
+        let worst =
+            of_table.map(|(score, features)| curve.log_odds(*score, *features)).max_by(f64::total_cmp);
+        Some((whole, worst))
     }
 
     /// Calibrated log-odds of spam.
     pub fn log_odds(&self, table: usize, index: usize, observed: &Observed) -> f64 {
+        let share = self.shares.get(table).copied().map_or(0.0, f64::from);
+        self.of_words(table, index, observed) + share * self.of_offers(observed.offers)
+    }
+
+    /// What the tables alone say.
+    pub fn of_words(&self, table: usize, index: usize, observed: &Observed) -> f64 {
         match self.parts(table, index, observed) {
             Some((whole, None)) => whole,
             Some((whole, Some(piece))) => {
@@ -157,10 +163,11 @@ mod tests {
     #[test]
     fn the_worst_piece_counts() {
         let curve = Curve { slope: 100.0, ..Curve::PRIOR };
-        let odds = Odds { curves: vec![curve], pieces: [0.5, -1.0, 0.25] };
+        let odds =
+            Odds { curves: vec![curve], pieces: [0.5, -1.0, 0.25], offers: Vec::new(), shares: Vec::new() };
         let mut observed = Observed { whole: (vec![2.0], 10), ..Observed::default() };
         assert!((odds.log_odds(0, 0, &observed) - 2.0).abs() < 1e-9);
-        observed.pieces = vec![(vec![-3.0], 10), (vec![8.0], 10)];
+        observed.pieces = vec![(-3.0, 10), (8.0, 10)];
         // 0.5 * 2 - 1 + 0.25 * 8
         assert!((odds.log_odds(0, 0, &observed) - 2.0).abs() < 1e-9);
         assert_eq!(odds.log_odds(7, 0, &observed), 0.0);

@@ -78,8 +78,8 @@ pub const MAX_LABELS: usize = 4096;
 enum Codes<'a> {
     Narrow(&'a [u8]),
     Wide(&'a [u8]),
-    /// The mask and the nibbles.
-    Masked(&'a [u8], &'a [u8]),
+    /// The mask, the first label its lowest bit, and the nibbles.
+    Masked(u64, &'a [u8]),
 }
 
 /// What a table knows of a feature.
@@ -100,7 +100,7 @@ impl Record<'_> {
         match self.codes {
             Codes::Narrow(codes) => codes.len(),
             Codes::Wide(codes) => codes.len() / 2,
-            Codes::Masked(mask, _) => mask.iter().map(|byte| byte.count_ones() as usize).sum(),
+            Codes::Masked(mask, _) => mask.count_ones() as usize,
         }
     }
 }
@@ -149,6 +149,12 @@ fn mask_bytes(n_labels: usize) -> usize {
     n_labels.div_ceil(8)
 }
 
+/// The bytes of a mask, eight at most, as a number.
+#[inline]
+fn mask(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |mask, byte| mask << 8 | u64::from(*byte))
+}
+
 /// The shortest coding that keeps `n` weights, the smallest of them `lowest`, and its bytes.
 fn coding(n_labels: usize, n: usize, lowest: f64) -> (Coding, usize) {
     let narrow = (1 << 8) / n_labels.max(1) >= NARROW_MIN_LEVELS
@@ -179,6 +185,8 @@ pub struct Weights {
     id: u64,
     /// `2^32 / wide levels`, rounded up: a product and a shift divide a code of 16 bits by the levels exactly.
     wide_reciprocal: u64,
+    /// Label and weight of every narrow code; none for codes past the last level.
+    narrow_codes: Arc<[(u16, Option<f32>)]>,
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -329,7 +337,12 @@ impl Weights {
         let wide_reciprocal = (1 << 32) / wide.len() as u64 + 1;
         static IDS: AtomicU64 = AtomicU64::new(1);
         let (buckets, id) = (Arc::default(), IDS.fetch_add(1, Ordering::Relaxed));
-        let mut weights = Self { n_labels, codebooks, tables, starts, records, buckets, id, wide_reciprocal };
+        let levels = codebooks.narrow.len().max(1);
+        let narrow_codes = (0..1 << 8)
+            .map(|code: usize| ((code / levels) as u16, codebooks.narrow.get(code % levels).copied()))
+            .collect();
+        let mut weights =
+            Self { n_labels, codebooks, tables, starts, records, buckets, id, wide_reciprocal, narrow_codes };
         let mut buckets = Vec::with_capacity(n_buckets + 1);
         let mut from = 0_usize;
         if weights.start(0) != 0 || weights.start(n_buckets) != weights.records.len() {
@@ -376,11 +389,11 @@ impl Weights {
         let bytes = self.records.get(at..end)?;
         let head = u16::from_le_bytes([*bytes.first()?, *bytes.get(1)?]);
         let (codes, next) = match head & 0xF {
+            0 if self.n_labels > MASK_MAX_LABELS => return None,
             0 => {
-                let mask = bytes.get(2..2 + mask_bytes(self.n_labels))?;
-                let n: u32 = mask.iter().map(|byte| byte.count_ones()).sum();
-                let from = 2 + mask.len();
-                let next = from + (n as usize).div_ceil(2);
+                let from = 2 + mask_bytes(self.n_labels);
+                let mask = mask(bytes.get(2..from)?);
+                let next = from + (mask.count_ones() as usize).div_ceil(2);
                 (Codes::Masked(mask, bytes.get(from..next)?), next)
             }
             n @ ..=NARROW_MAX => {
@@ -400,12 +413,13 @@ impl Weights {
 
     #[inline]
     fn each_code(&self, codes: Codes<'_>, mut each: impl FnMut(usize, Option<&f32>)) {
-        let Codebooks { narrow, wide, nibble } = &self.codebooks;
+        let Codebooks { wide, nibble, .. } = &self.codebooks;
         match codes {
             Codes::Narrow(bytes) => {
-                let levels = narrow.len().max(1);
                 for &code in bytes {
-                    each(usize::from(code) / levels, narrow.get(usize::from(code) % levels));
+                    if let Some((label, weight)) = self.narrow_codes.get(usize::from(code)) {
+                        each(usize::from(*label), weight.as_ref());
+                    }
                 }
             }
             Codes::Wide(bytes) => {
@@ -415,17 +429,14 @@ impl Weights {
                     each(label, wide.get(code - label * wide.len()));
                 }
             }
-            Codes::Masked(mask, nibbles) => {
+            Codes::Masked(mut mask, nibbles) => {
                 let mut nth = 0;
-                for (byte, &bits) in mask.iter().enumerate() {
-                    let mut bits = bits;
-                    while bits != 0 {
-                        let label = 8 * byte + bits.trailing_zeros() as usize;
-                        bits &= bits - 1;
-                        let level = nibbles.get(nth / 2).map(|b| usize::from(b >> (nth % 2 * 4) & 0xF));
-                        each(label, level.and_then(|level| nibble.get(level)));
-                        nth += 1;
-                    }
+                while mask != 0 {
+                    let label = mask.trailing_zeros() as usize;
+                    mask &= mask - 1;
+                    let level = nibbles.get(nth / 2).map(|b| usize::from(b >> (nth % 2 * 4) & 0xF));
+                    each(label, level.and_then(|level| nibble.get(level)));
+                    nth += 1;
                 }
             }
         }
@@ -540,7 +551,7 @@ impl Weights {
     }
 
     /// Calls `each` with every record of a table.
-    pub fn each_record(&self, table: &Table, mut each: impl FnMut(Record<'_>)) {
+    pub fn each_record<'a>(&'a self, table: &Table, mut each: impl FnMut(Record<'a>)) {
         let first = table.first_bucket as usize;
         let (mut at, end) = (self.start(first), self.start(first + table.n_buckets as usize));
         while let Some((_, codes, next)) = self.record(at, end) {

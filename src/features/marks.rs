@@ -2,7 +2,8 @@
 //! capitals, signs inside words, scripts mixed within words, repeats.
 
 use super::{Place, mix};
-use crate::class::{Class, is_alphanumeric};
+use crate::class::Class;
+use std::ops::Range;
 
 const SEED: u64 = 0x9FB2_1C65_1E98_DF25;
 /// One mark counts as much as this many n-grams.
@@ -44,6 +45,7 @@ fn is_bare_domain(token: &str) -> bool {
     })
 }
 
+/// Of a token that has a dot, a colon or an at sign; none other is a link.
 fn is_link(token: &str) -> bool {
     token.contains("://")
         || token.contains('@')
@@ -56,69 +58,169 @@ fn step(count: u32) -> u64 {
     u64::from(32 - count.leading_zeros())
 }
 
+/// A stretch without blanks, as far as it was read. What stands before its first letter or digit and after its
+/// last does not count.
+#[derive(Clone, Copy, Default)]
+struct Token {
+    start: usize,
+    /// Whether it has what every link has.
+    may_be_link: bool,
+    /// From the first letter or digit to the last, if there is one.
+    core: Option<(usize, usize)>,
+    /// Characters since the first letter, and those up to the last one.
+    seen: usize,
+    length: usize,
+    digits: usize,
+    upper: usize,
+    latin: bool,
+    cyrillic: bool,
+    sign: bool,
+    /// The last two, of what a letter must still follow.
+    pending: (bool, bool),
+}
+
+impl Token {
+    /// Plain Latin letters.
+    #[inline]
+    fn add_letters(&mut self, range: Range<usize>, upper: usize) {
+        self.seen += range.len();
+        self.length = self.seen;
+        self.core = Some((self.core.map_or(range.start, |core| core.0), range.end));
+        self.upper += upper;
+        self.latin = true;
+        self.cyrillic |= self.pending.0;
+        self.sign |= self.pending.1;
+    }
+
+    #[inline]
+    fn add(&mut self, at: usize, c: char, class: Class) {
+        let cyrillic = ('\u{400}'..'\u{500}').contains(&c);
+        if !class.is_alphanumeric() {
+            self.may_be_link |= matches!(c, '.' | ':' | '@');
+            if self.core.is_some() {
+                self.seen += 1;
+                self.pending.0 |= cyrillic;
+                self.pending.1 |= !matches!(c, '-' | '\'' | '’' | '.' | ',' | ':' | '/');
+            }
+            return;
+        }
+        self.seen += 1;
+        self.length = self.seen;
+        self.core = Some((self.core.map_or(at, |core| core.0), at + c.len_utf8()));
+        self.digits += usize::from(c.is_ascii_digit());
+        self.upper += usize::from(class.is_uppercase());
+        self.latin |= c.is_ascii_alphabetic();
+        self.cyrillic |= cyrillic | self.pending.0;
+        self.sign |= self.pending.1;
+    }
+}
+
+/// What is counted over a whole text.
+#[derive(Default)]
+struct Totals {
+    words: u32,
+    signs_inside: u32,
+    mixed: u32,
+    with_link: bool,
+}
+
 /// Returns whether the text has a link.
 pub(super) fn emit(text: &str, emit: &mut impl FnMut(u64, u32, Place)) -> bool {
     let mut send = |kind: Kind, value: u64, start: usize, end: usize| {
         let hash = mix(SEED.wrapping_add(kind as u64), value);
         emit(hash, COUNT, Place { start: start as u32, end: end as u32 });
     };
-    let (mut words, mut signs_inside, mut mixed) = (0_u32, 0_u32, 0_u32);
-    let mut with_link = false;
-    for token in text.split_whitespace() {
-        let start = token.as_ptr() as usize - text.as_ptr() as usize;
-        let end = start + token.len();
-        words += 1;
-        if is_link(token) {
-            with_link = true;
-            send(Kind::Link, 0, start, end);
-            for (index, part) in LINK_PARTS.iter().enumerate() {
-                if contains(token, part) {
-                    send(Kind::LinkPart, index as u64, start, end);
-                }
+    let mut totals = Totals::default();
+    let mut token: Option<Token> = None;
+    let (mut run, mut longest, mut previous) = (0_u32, 0_u32, ' ');
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        if byte.is_ascii_alphabetic() {
+            // plain letters at once
+            let start = at;
+            let mut upper = 0;
+            while let Some(byte) = bytes.get(at).filter(|byte| byte.is_ascii_alphabetic()) {
+                upper += usize::from(byte.is_ascii_uppercase());
+                run = if char::from(*byte) == previous { run + 1 } else { 0 };
+                longest = longest.max(run);
+                previous = char::from(*byte);
+                at += 1;
             }
+            token.get_or_insert(Token { start, ..Token::default() }).add_letters(start..at, upper);
             continue;
         }
-        let core = token.trim_matches(|c: char| !is_alphanumeric(c));
-        let (mut length, mut digits, mut upper) = (0_usize, 0_usize, 0_usize);
-        let (mut latin, mut cyrillic, mut sign) = (false, false, false);
-        let mut pattern = 0_u64;
-        for (at, c) in core.chars().enumerate() {
-            length += 1;
-            let is_digit = c.is_ascii_digit();
-            digits += usize::from(is_digit);
-            let class = Class::of(c);
-            upper += usize::from(class.is_uppercase());
-            latin |= c.is_ascii_alphabetic();
-            cyrillic |= ('\u{400}'..'\u{500}').contains(&c);
-            sign |= !class.is_alphanumeric() && !"-'’.,:/".contains(c);
-            if at < PATTERN {
-                pattern = mix(pattern, if is_digit { u64::from(b'0') } else { u64::from(u32::from(c)) });
-            }
-        }
-        signs_inside += u32::from(sign);
-        mixed += u32::from((latin && cyrillic) || (latin && digits > 0 && length > 3));
-        if digits * 2 > length {
-            send(Kind::Number, pattern, start, end);
-        }
-        if length >= 3 && upper == length {
-            send(Kind::Capitals, 0, start, end);
-        }
-    }
-    let (mut run, mut longest, mut previous) = (0_u32, 0_u32, ' ');
-    for (at, c) in text.char_indices() {
+        let Some(c) = text[at..].chars().next() else { break };
         let class = Class::of(c);
-        run = if c == previous && !class.is_whitespace() { run + 1 } else { 0 };
+        let start = at;
+        at += c.len_utf8();
+        if class.is_whitespace() {
+            if let Some(token) = token.take() {
+                close(text, &token, start, &mut totals, &mut send);
+            }
+            (run, previous) = (0, c);
+            continue;
+        }
+        run = if c == previous { run + 1 } else { 0 };
         longest = longest.max(run);
         previous = c;
-        if !class.is_alphanumeric() && !class.is_whitespace() {
-            send(Kind::Mark, u64::from(u32::from(c)), at, at + c.len_utf8());
-        }
+        token.get_or_insert(Token { start, ..Token::default() }).add(start, c, class);
     }
-    send(Kind::SignsInside, step(signs_inside), 0, text.len());
-    send(Kind::MixedWords, step(mixed), 0, text.len());
+    if let Some(token) = token {
+        close(text, &token, text.len(), &mut totals, &mut send);
+    }
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        if byte == b' ' || byte.is_ascii_alphanumeric() {
+            at += 1;
+            continue;
+        }
+        let Some(c) = text[at..].chars().next() else { break };
+        let (class, end) = (Class::of(c), at + c.len_utf8());
+        if !class.is_alphanumeric() && !class.is_whitespace() {
+            send(Kind::Mark, u64::from(u32::from(c)), at, end);
+        }
+        at = end;
+    }
+    send(Kind::SignsInside, step(totals.signs_inside), 0, text.len());
+    send(Kind::MixedWords, step(totals.mixed), 0, text.len());
     send(Kind::Repeat, u64::from(longest.min(6)), 0, text.len());
-    send(Kind::Words, step(words), 0, text.len());
-    with_link
+    send(Kind::Words, step(totals.words), 0, text.len());
+    totals.with_link
+}
+
+/// What a token that ends at `end` says.
+fn close(
+    text: &str,
+    token: &Token,
+    end: usize,
+    totals: &mut Totals,
+    send: &mut impl FnMut(Kind, u64, usize, usize),
+) {
+    let start = token.start;
+    totals.words += 1;
+    let written = &text[start..end];
+    if token.may_be_link && is_link(written) {
+        totals.with_link = true;
+        send(Kind::Link, 0, start, end);
+        for (index, part) in LINK_PARTS.iter().enumerate() {
+            if contains(written, part) {
+                send(Kind::LinkPart, index as u64, start, end);
+            }
+        }
+        return;
+    }
+    let &Token { length, digits, upper, latin, cyrillic, sign, .. } = token;
+    totals.signs_inside += u32::from(sign);
+    totals.mixed += u32::from((latin && cyrillic) || (latin && digits > 0 && length > 3));
+    if let Some((from, to)) = token.core.filter(|_| digits * 2 > length) {
+        let shown = |c: char| u64::from(u32::from(if c.is_ascii_digit() { '0' } else { c }));
+        let pattern = text[from..to].chars().take(PATTERN).fold(0, |pattern, c| mix(pattern, shown(c)));
+        send(Kind::Number, pattern, start, end);
+    }
+    if length >= 3 && upper == length {
+        send(Kind::Capitals, 0, start, end);
+    }
 }
 
 #[cfg(test)]

@@ -296,13 +296,18 @@ impl Detector {
     /// Probability of every label, given what the caller believes. Latin is looked for only where the
     /// caller would hear of it.
     fn posterior(&self, text: &str, prior: &Prior<'_>, may_be_latin: bool) -> Posterior {
-        let mut scores = Vec::new();
-        let judged = with_scratch(|scratch| self.judge(text, scratch, &mut scores));
-        let mut p = softmax(&scores, self.temperature(judged.units));
-        let margin = self.margin(&scores) / f64::from(judged.units.max(1.0));
+        let (judged, mut p, margin, likeliest) = with_scratch(|scratch| {
+            let mut scores = std::mem::take(&mut scratch.labels);
+            let judged = self.judge(text, scratch, &mut scores);
+            let p = softmax(&scores, self.temperature(judged.units));
+            let margin = self.margin(&scores) / f64::from(judged.units.max(1.0));
+            let likeliest = self.likeliest(&scores);
+            scratch.labels = scores;
+            (judged, p, margin, likeliest)
+        });
         let close =
             may_be_latin && judged.script == Script::LATIN && judged.units >= LATIN_UNITS && margin < CLEAR;
-        let seen = match close && may_be_said_latin(text, self.likeliest(&scores)) {
+        let seen = match close && may_be_said_latin(text, likeliest) {
             true => opinion(text),
             false => None,
         };
@@ -355,22 +360,18 @@ impl Detector {
         }
     }
 
-    /// Labels with their probabilities, best first. A confusable group (Arabic and its dialects) competes
-    /// as one and then gives its best member first.
-    fn candidates(&self, p: &[f64]) -> Vec<(usize, f64)> {
-        let mut order: Vec<usize> = (0..p.len()).filter(|&i| p[i] > 1e-4).collect();
-        let group: Vec<f64> = order
-            .iter()
-            .map(|&i| {
-                let folded = self.facts[i].folded;
-                order.iter().filter(|&&j| self.facts[j].folded == folded).map(|&j| p[j]).sum()
-            })
-            .collect();
-        let odds = |i: usize| self.facts[i].standard_odds;
+    /// Labels, best first, with what their group has together and what they are worth in it. A confusable group
+    /// (Arabic and its dialects) competes as one and then gives its best member first.
+    fn candidates(&self, p: &[f64]) -> Vec<(usize, f64, f64)> {
+        let likely = p.iter().enumerate().filter(|(_, p)| **p > 1e-4);
         let mut ranked: Vec<(usize, f64, f64)> =
-            order.drain(..).zip(group).map(|(i, group)| (i, group, p[i] * odds(i))).collect();
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.2.total_cmp(&a.2)).then(a.0.cmp(&b.0)));
-        ranked.into_iter().map(|(i, _, _)| (i, p[i])).collect()
+            likely.map(|(i, p)| (i, 0.0, p * self.facts[i].standard_odds)).collect();
+        for at in 0..ranked.len() {
+            let folded = self.facts[ranked[at].0].folded;
+            ranked[at].1 = ranked.iter().filter(|r| self.facts[r.0].folded == folded).map(|r| p[r.0]).sum();
+        }
+        ranked.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(b.2.total_cmp(&a.2)).then(a.0.cmp(&b.0)));
+        ranked
     }
 
     /// What a whole text is written in.
@@ -392,9 +393,9 @@ impl Detector {
         let alternatives: Vec<LanguageCandidate> = ranked
             .iter()
             .take(5)
-            .map(|&(i, probability)| {
+            .map(|&(i, ..)| {
                 let (language, script) = self.labels[i];
-                LanguageCandidate { language, script, probability }
+                LanguageCandidate { language, script, probability: p[i] }
             })
             .collect();
         if let Some((language, probability)) = latin
@@ -449,9 +450,9 @@ impl RankLanguages for Detector {
         self.candidates(&p)
             .into_iter()
             .take(limit)
-            .map(|(i, probability)| {
+            .map(|(i, ..)| {
                 let (language, script) = self.labels[i];
-                LanguageCandidate { language, script, probability }
+                LanguageCandidate { language, script, probability: p[i] }
             })
             .collect()
     }

@@ -8,10 +8,13 @@ use crate::noise::Host;
 use crate::script::{self, Script};
 use std::ops::Range;
 
-/// Ranker calls per text at most.
-const CALLS: usize = 32;
-/// The ranker sees this many bytes of a unit at most.
+/// Bytes of a text that the ranker is asked about at most.
+const ASKED_BYTES: usize = 32 * RANKED_BYTES;
+/// The ranker sees this many bytes of a unit at most, and so many at first: where they are the host's, clearly,
+/// they are enough.
 const RANKED_BYTES: usize = 240;
+const FIRST_BYTES: usize = 96;
+const CLEAR: f64 = 0.9;
 /// A unit with fewer letters takes its neighbours' language.
 const LETTERS: u32 = 16;
 /// Units at most; a text of more has them merged.
@@ -28,7 +31,7 @@ struct Unit {
 /// and text without letters at the ends.
 pub fn spans(text: &str, host: &Host, ranker: &dyn RankLanguages) -> Vec<LanguageSpan> {
     let mut units = units(text, host.script);
-    let mut calls = CALLS;
+    let mut left = ASKED_BYTES;
     // a sample first: evenly spread
     let n = units.iter().filter(|u| u.letters >= LETTERS && u.script.group() == host.script.group()).count();
     let step = n.div_ceil(8).max(1);
@@ -41,14 +44,14 @@ pub fn spans(text: &str, host: &Host, ranker: &dyn RankLanguages) -> Vec<Languag
                 continue;
             }
         }
-        ask(text, unit, ranker, &mut calls);
+        ask(text, unit, host, ranker, &mut left);
         disagree |= unit.answer.is_some_and(|a| Some(a.language) != host.language);
     }
     if disagree || host.language.is_none() {
         units
             .iter_mut()
             .filter(|u| u.letters >= LETTERS && u.answer.is_none())
-            .for_each(|unit| ask(text, unit, ranker, &mut calls));
+            .for_each(|unit| ask(text, unit, host, ranker, &mut left));
     }
     smooth(&mut units, host);
     merge(text, units, host)
@@ -57,8 +60,8 @@ pub fn spans(text: &str, host: &Host, ranker: &dyn RankLanguages) -> Vec<Languag
 /// Sentences, cut further where the script changes for good.
 fn units(text: &str, host: Script) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
+    let mut cut: Vec<Unit> = Vec::new();
     for range in crate::text::sentences(text) {
-        let mut cut: Vec<Unit> = Vec::new();
         for run in script::runs(&text[range.clone()]) {
             let found = range.start + run.range.start..range.start + run.range.end;
             match cut.last_mut() {
@@ -90,7 +93,7 @@ fn units(text: &str, host: Script) -> Vec<Unit> {
         if let Some(first) = cut.first_mut() {
             first.range.start = range.start;
         }
-        for unit in cut {
+        for unit in cut.drain(..) {
             let full = units.len() >= UNITS;
             match units.last_mut() {
                 Some(last) if full || joins(&unit, last, host) => {
@@ -118,14 +121,20 @@ fn is_guest(run: &script::ScriptRun, around: Script, s: &str) -> bool {
         && (run.letters < if dense { 6 } else { LETTERS } || s.split_whitespace().count() <= 2 && !dense)
 }
 
-fn ask(text: &str, unit: &mut Unit, ranker: &dyn RankLanguages, calls: &mut usize) {
-    if *calls == 0 {
-        return;
-    }
-    *calls -= 1;
+fn ask(text: &str, unit: &mut Unit, host: &Host, ranker: &dyn RankLanguages, left: &mut usize) {
     let s = &text[unit.range.clone()];
-    let s = &s[..crate::text::floor_boundary(s, RANKED_BYTES)];
-    unit.answer = ranker.rank(s, 3).into_iter().find(|c| c.script.group() == unit.script.group());
+    let group = unit.script.group();
+    for bytes in [FIRST_BYTES, RANKED_BYTES] {
+        let s = &s[..crate::text::floor_boundary(s, bytes)];
+        if *left == 0 || bytes == FIRST_BYTES && unit.range.len() < 2 * FIRST_BYTES {
+            continue;
+        }
+        *left = left.saturating_sub(s.len());
+        unit.answer = ranker.rank(s, 3).into_iter().find(|c| c.script.group() == group);
+        if unit.answer.is_some_and(|a| Some(a.language) == host.language && a.probability >= CLEAR) {
+            break;
+        }
+    }
 }
 
 /// Units without an answer, or with a doubtful one between two that agree, follow their neighbours.

@@ -7,14 +7,13 @@ use super::Language;
 pub struct Opinion {
     pub language: Language,
     pub confidence: f64,
-    pub reliable: bool,
 }
 
 /// `None` when whatlang sees no letters, or names a language the table does not have.
 pub fn opinion(text: &str) -> Option<Opinion> {
     let info = whatlang::detect(text)?;
     let language = Language::parse(info.lang().code())?;
-    Some(Opinion { language, confidence: info.confidence(), reliable: info.is_reliable() })
+    Some(Opinion { language, confidence: info.confidence() })
 }
 
 /// A language as whatlang knows it.

@@ -4,7 +4,7 @@ use super::manifest::{Manifest, SCHEMA, TaskCard};
 use crate::bayes::calibration::{Confidence, Confidences};
 use crate::bayes::odds::{Curve, Odds};
 use crate::bayes::weights::{Codebooks, Table, Weights, WeightsError};
-use crate::features::{self, FeatureSpec};
+use crate::features::{self, FeatureSpec, Offers};
 use bytes::Bytes;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::borrow::Cow;
@@ -172,18 +172,25 @@ impl<'a> TaskFile<'a> {
             return Ok(None);
         }
         let (curves, pieces) = (self.f32s("curve")?, self.f32s("pieces")?);
+        let (offers, shares) = match self.tensors.names().contains(&"offers") {
+            true => (self.f32s("offers")?, self.f32s("offers_share")?),
+            false => (Vec::new(), Vec::new()),
+        };
         let labels: Vec<&str> = card.labels.iter().map(|l| l.id.as_str()).collect();
         let pieces: Result<[f32; 3], _> = pieces.try_into();
         match pieces {
             Ok(pieces)
                 if labels == ["ham", "spam"]
                     && curves.len() == 4 * card.tables.len()
-                    && curves.iter().chain(&pieces).all(|w| w.is_finite()) =>
+                    && (offers.is_empty() || offers.len() == Offers::places())
+                    && (offers.is_empty() || shares.len() == card.tables.len())
+                    && curves.iter().chain(&pieces).chain(&offers).chain(&shares).all(|w| w.is_finite()) =>
             {
                 let curve = |w: &[f32]| Curve::from([w[0], w[1], w[2], w[3]]);
-                Ok(Some(Odds { curves: curves.chunks_exact(4).map(curve).collect(), pieces }))
+                Ok(Some(Odds { curves: curves.chunks_exact(4).map(curve).collect(), pieces, offers, shares }))
             }
-            _ => self.wrong(format!("tensors curve and pieces do not fit {} tables", card.tables.len())),
+            _ => self
+                .wrong(format!("tensors curve, pieces and offers do not fit {} tables", card.tables.len())),
         }
     }
 
@@ -344,6 +351,8 @@ pub fn odds_tensors(odds: &Odds) -> Vec<(String, TensorBytes)> {
     vec![
         ("curve".into(), TensorBytes::f32s(vec![odds.curves.len(), 4], &curves)),
         ("pieces".into(), TensorBytes::f32s(vec![3], &odds.pieces)),
+        ("offers".into(), TensorBytes::f32s(vec![odds.offers.len()], &odds.offers)),
+        ("offers_share".into(), TensorBytes::f32s(vec![odds.shares.len()], &odds.shares)),
     ]
 }
 

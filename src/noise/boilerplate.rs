@@ -299,11 +299,11 @@ pub(super) fn frame(line: &str, set: &BoilerplateSet) -> Option<Range<usize>> {
     if let Some(bar) = line[rest..].rfind('|') {
         end = rest + bar;
     } else {
-        let gaps: Vec<usize> =
-            line[rest..].char_indices().filter(|(_, c)| c.is_whitespace()).map(|(i, _)| rest + i).collect();
-        for gap in gaps.iter().rev().take(5) {
-            if phrases::is_tail(line[*gap..].trim(), set) {
-                end = *gap;
+        let gaps =
+            line[rest..].char_indices().rev().filter(|(_, c)| c.is_whitespace()).map(|(i, _)| rest + i);
+        for gap in gaps.take(5) {
+            if phrases::is_tail(line[gap..].trim(), set) {
+                end = gap;
             }
         }
     }

@@ -47,6 +47,11 @@ const SPAM_SEEN: usize = 100;
 const RAISED: f64 = 3.0;
 const RAISED_STEP: f64 = 0.25;
 
+/// What part of their worth offers keep beside a table that knows nothing of them, and the curvature of the
+/// likelihood that this belief is worth.
+const OFFERS_SHARE: f64 = 0.6;
+const OFFERS_PRIOR: f64 = 50.0;
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recipe {
     /// Lidstone smoothing of the pooled table.
@@ -459,7 +464,8 @@ pub struct Budget {
 
 /// Calibration of every table of `weights`, in their order, and the log-odds from which a text is SPAM
 /// and below which it is HAM.
-pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds, f64, f64) {
+/// `offers` is what [`super::offers::fit`] found.
+pub fn calibrate(seen: &[HeldOut], weights: &Weights, offers: Vec<f32>, budget: &Budget) -> (Odds, f64, f64) {
     let prior = Curve::PRIOR.parameters().map(f64::from);
     let mut kinds: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
     for held in seen.iter().filter(|held| !held.padded) {
@@ -474,6 +480,7 @@ pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds,
     };
     let observation = |held: &HeldOut| Observation {
         terms: Curve::terms(held.observed.whole.0.first().copied().unwrap_or(0.0), held.observed.whole.1),
+        given: 0.0,
         spam: held.spam,
         weight: weight(held),
     };
@@ -493,7 +500,7 @@ pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds,
     };
     let curves: Vec<Curve> =
         weights.tables().iter().map(|table| Curve::from(curve(&table.name).map(|w| w as f32))).collect();
-    let mut odds = Odds { curves, pieces: [1.0, 0.0, 0.0] };
+    let mut odds = Odds { curves, pieces: [1.0, 0.0, 0.0], offers, shares: Vec::new() };
     let number: BTreeMap<&str, usize> =
         weights.tables().iter().enumerate().map(|(i, table)| (table.name.as_str(), i)).collect();
     let of = |held: &HeldOut| number.get(held.table.as_str()).or(number.get(POOLED)).copied();
@@ -501,7 +508,8 @@ pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds,
         .iter()
         .filter_map(|held| match odds.parts(of(held)?, 0, &held.observed)? {
             (whole, Some(piece)) => {
-                Some(Observation { terms: [whole, 1.0, piece], spam: held.spam, weight: weight(held) })
+                let terms = [whole, 1.0, piece];
+                Some(Observation { terms, given: 0.0, spam: held.spam, weight: weight(held) })
             }
             _ => None,
         })
@@ -509,6 +517,23 @@ pub fn calibrate(seen: &[HeldOut], weights: &Weights, budget: &Budget) -> (Odds,
     if !pieces.is_empty() {
         odds.pieces = fit_logistic(&pieces, [1.0, 0.0, 0.0], 1.0).map(|w| w as f32);
     }
+    // The more a table knows of what is offered, the less offers say beside it.
+    let mut offering: Vec<Vec<Observation<1>>> = vec![Vec::new(); odds.curves.len()];
+    for held in plain() {
+        let (worth, Some(table)) = (odds.of_offers(held.observed.offers), of(held)) else { continue };
+        if worth > 0.0 {
+            let given = odds.of_words(table, 0, &held.observed);
+            offering[table].push(Observation {
+                terms: [worth],
+                given,
+                spam: held.spam,
+                weight: weight(held),
+            });
+        }
+    }
+    odds.shares = (offering.iter())
+        .map(|seen| fit_logistic(seen, [OFFERS_SHARE], OFFERS_PRIOR)[0].clamp(0.0, 1.0) as f32)
+        .collect();
     let scored: Vec<(usize, &HeldOut, f64)> =
         plain().filter_map(|held| of(held).map(|t| (t, held, odds.log_odds(t, 0, &held.observed)))).collect();
     let quantile = |background: bool, share: f64| {
@@ -685,7 +710,7 @@ mod tests {
         // so many spams lie above that a higher threshold would not pay
         seen.extend((0..1000).map(|i| held(true, 40.0 + f64::from(i) / 20.0)));
         let budget = Budget { spam: 0.005, not_ham: 0.01, background: 0.01 };
-        let (odds, low, high) = calibrate(&seen, &weights, &budget);
+        let (odds, low, high) = calibrate(&seen, &weights, Vec::new(), &budget);
         let table = weights.table("a").expect("a");
         let ham = |bound: f64| {
             let above = |held: &&HeldOut| !held.spam && odds.log_odds(table, 0, &held.observed) >= bound;

@@ -306,7 +306,7 @@ impl<'a> Regression<'a> {
 
 /// `x` with `matrix x = vector` by Cholesky's decomposition, rows of `matrix` after one another; `None` when it is
 /// not positive definite.
-fn solved(mut matrix: Vec<f64>, mut vector: Vec<f64>) -> Option<Vec<f64>> {
+pub(super) fn solved(mut matrix: Vec<f64>, mut vector: Vec<f64>) -> Option<Vec<f64>> {
     let n = vector.len();
     for i in 0..n {
         for j in 0..=i {

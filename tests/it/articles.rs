@@ -1,7 +1,7 @@
 //! Ten articles in ten languages with planted noise, through the whole pipeline as the library offers it.
 
 use crate::support::{model, texts};
-use glotsift::classify::{Classification, Options, SpamVerdict, classify};
+use glotsift::classify::{AbstainReason, Classification, Decision, Options, SpamVerdict, classify};
 use glotsift::language::{Language, LanguageVerdict};
 use glotsift::model::Model;
 use glotsift::noise::NoiseKind;
@@ -146,6 +146,18 @@ fn spam_is_called_spam() {
         let said = classified(&model, &text);
         assert_eq!(said.spam.verdict, SpamVerdict::Spam, "{}: {}", path.display(), said.spam.probability);
     }
+}
+
+#[test]
+fn much_text_in_no_language_is_not_called_short() {
+    let model = model();
+    let why = |text: &str| match classified(&model, text).topic_decision {
+        Decision::Abstained(reason) => Some(reason),
+        Decision::Decided => None,
+    };
+    let mash = "sdfghjklqwrt xcvbnmkjhgf qwrtpsdfgh zxcvbnmlkj hgfdsqwrtp mnbvcxzlkj wrtpsdfghj kljhgfdszx";
+    assert_eq!(why(mash), Some(AbstainReason::UnknownLanguage));
+    assert_eq!(why("ok"), Some(AbstainReason::TooShort));
 }
 
 /// No corpus has spam in these: what is offered, where it leads and how short it is must tell.

@@ -12,13 +12,14 @@ use crate::classify::{Prepared, TextUse};
 use crate::cli::Failure;
 use crate::corpus::Document;
 use crate::evaluate::{Evaluation, Outcome};
-use crate::features::{FeatureSpec, Scratch, Weighting};
+use crate::features::{FeatureSpec, Offers, Scratch, Weighting};
 use crate::language::Language;
 use crate::model::format::{odds_tensors, pipeline_fingerprint, serialize, weight_tensors};
 use crate::model::manifest::{DecisionCard, FeatureCard, LabelCard, RecipeCard, ScoreCard, TaskCard};
 use crate::model::task::POOLED;
 use crate::text::Article;
 use crate::train::near_duplicate_key;
+use crate::train::offers::{self, Counted};
 use crate::train::spam::{Budget, Documents, FOLDS, HeldOut, Place, Recipe, Sums, calibrate};
 use anyhow::anyhow;
 use rayon::prelude::*;
@@ -144,18 +145,20 @@ pub fn train(
     let left_out =
         |document: &Document| (label_of(document).is_none() || share(document, 1)).then(String::new);
     let mut documents = Documents::default();
+    let mut offers = Counted::default();
     let mut padding: BTreeMap<(String, u8), BTreeMap<u64, String>> = BTreeMap::new();
     data.for_each("counting", interrupt, false, left_out, |batch| {
-        let served: Vec<(Served, Vec<(u64, u32)>)> = batch
+        let served: Vec<(Served, Vec<(u64, u32)>, Offers)> = batch
             .par_iter()
             .map_init(Scratch::default, |scratch, document| {
                 let served = served(base, language, document)?;
                 scratch.vectorize(&served.text, &SPEC);
-                Some((served, scratch.vector.clone()))
+                Some((served, scratch.vector.clone(), scratch.offers))
             })
             .flatten()
             .collect();
-        for (served, vector) in served {
+        for (served, vector, offered) in served {
+            *offers.entry((offered, served.spam, served.table.clone())).or_default() += 1;
             let place =
                 Place { table: &served.table, source: &served.source, spam: served.spam, fold: served.fold };
             documents.add(&place, &vector);
@@ -211,7 +214,7 @@ pub fn train(
         seen.extend(scored.into_iter().flatten());
         Ok(())
     })?;
-    let (odds, low, high) = calibrate(&seen, &weights, &BUDGET);
+    let (odds, low, high) = calibrate(&seen, &weights, offers::fit(&offers), &BUDGET);
     let mut evaluation = Evaluation::default();
     for held in seen.iter().filter(|held| !held.padded && held.publisher.is_none()) {
         let table = weights.table(&held.table).or(weights.table(POOLED)).unwrap_or(0);

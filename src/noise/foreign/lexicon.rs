@@ -32,6 +32,15 @@ const STEP: f32 = 0.5;
 static CHINESE: &[u8; 0x5200 / 8] = include_bytes!("han.bin");
 static TABLE: &[u8; BYTES * LANGUAGES.len()] = include_bytes!("lexicon.bin");
 
+/// The sketches with the languages side by side (`build/lexicon_table.rs`): half-bytes of a trigram's slot, the
+/// first language in the low half of the first byte, and bits of a word's.
+const TRIGRAM_BYTES: usize = 24;
+const WORD_BYTES: usize = 8;
+static TRIGRAMS_OF_ALL: &[u8; TRIGRAM_BYTES * TRIGRAMS] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/lexicon_trigrams.bin"));
+static WORDS_OF_ALL: &[u8; WORD_BYTES * WORDS] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/lexicon_words.bin"));
+
 /// One language's sketch.
 #[derive(Clone, Copy)]
 pub struct Sketch<'a>(&'a [u8]);
@@ -76,8 +85,38 @@ impl<'a> Sketch<'a> {
             sum += level;
             unseen += u32::from(level == 0);
         }
-        (STEP * (sum as f32 / word.n.max(1) as f32 - 15.0), unseen)
+        (mean_log(sum, word), unseen)
     }
+}
+
+/// Mean log probability of a word's trigrams from the sum of their levels.
+fn mean_log(levels: u32, word: &Word) -> f32 {
+    STEP * (levels as f32 / word.n.max(1) as f32 - 15.0)
+}
+
+/// The sum of the levels of a word's trigrams, by language.
+fn levels_of_all(word: &Word) -> [u16; 2 * TRIGRAM_BYTES] {
+    let (mut low, mut high) = ([0_u16; TRIGRAM_BYTES], [0_u16; TRIGRAM_BYTES]);
+    let slot = |hash: u32| -> [u8; TRIGRAM_BYTES] {
+        let at = TRIGRAM_BYTES * ((hash >> 8) as usize % TRIGRAMS);
+        TRIGRAMS_OF_ALL[at..].first_chunk().copied().unwrap_or([0; TRIGRAM_BYTES])
+    };
+    for &trigram in word.trigrams() {
+        let (a, b) = (slot(mix(trigram, 11)), slot(mix(trigram, 12)));
+        for i in 0..TRIGRAM_BYTES {
+            low[i] += u16::from((a[i] & 15).min(b[i] & 15));
+            high[i] += u16::from((a[i] >> 4).min(b[i] >> 4));
+        }
+    }
+    std::array::from_fn(|language| if language % 2 == 0 { low[language / 2] } else { high[language / 2] })
+}
+
+/// A bit for every language that has the word among its frequent ones.
+fn knowing(word: &Word) -> u64 {
+    (21..25).fold(u64::MAX, |knowing, salt| {
+        let at = WORD_BYTES * ((mix(word.hash, salt) >> 8) as usize % WORDS);
+        knowing & WORDS_OF_ALL[at..].first_chunk().map_or(0, |bits| u64::from_le_bytes(*bits))
+    })
 }
 
 /// Writes a sketch: words in order of frequency, trigrams with the log of their conditional probability.
@@ -222,17 +261,17 @@ pub fn traits(word: &Word, host: usize) -> Option<Traits> {
     let mut best_score = f32::NEG_INFINITY;
     let (mut families, mut knowers) = (0_u32, 0);
     let script = LANGUAGES[host].get(4..);
+    let (levels, knowing) = (levels_of_all(word), knowing(word));
     for (other, code) in LANGUAGES.iter().enumerate() {
         if other == host || code.get(4..) != script {
             continue;
         }
-        let sketch = Sketch::at(other);
-        let known = sketch.knows_word(word);
+        let known = knowing >> other & 1 == 1;
         if known {
             families |= 1 << (FAMILIES[other] - b'A');
             knowers += 1;
         }
-        let mean = sketch.trigrams(word).0;
+        let mean = mean_log(u32::from(levels[other]), word);
         let score = mean * word.n as f32 + if known { 4.0 } else { 0.0 };
         if score > best_score {
             best_score = score;
@@ -269,6 +308,15 @@ mod tests {
             assert!(sketch.knows_word(&word(known)), "{code} {known}");
             assert!(!sketch.knows_word(&word(unknown)), "{code} {unknown}");
             assert!(sketch.trigrams(&word(known)).0 > sketch.trigrams(&word(unknown)).0, "{code}");
+        }
+        for text in ["water", "szczęście", "лодка", "qqqq"] {
+            let word = Word::new(text).unwrap();
+            let (levels, knowing) = (levels_of_all(&word), knowing(&word));
+            for (at, code) in LANGUAGES.iter().enumerate() {
+                let sketch = Sketch::at(at);
+                assert_eq!(knowing >> at & 1 == 1, sketch.knows_word(&word), "{code} {text}");
+                assert_eq!(mean_log(u32::from(levels[at]), &word), sketch.trigrams(&word).0, "{code} {text}");
+            }
         }
         assert!(is_chinese_only('们') && !is_chinese_only('水'));
         assert!(Word::new(&"a".repeat(40)).is_none());
