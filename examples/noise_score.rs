@@ -53,7 +53,7 @@ fn time(texts: &[(String, Host)], set: &BoilerplateSet) -> String {
     measure("scan", &|text, _| scan(text, set).spans().len());
     measure("scan and finish", &|text, host| finish(text, scan(text, set), host, &Silent).len());
     measure("normalize", &|text, _| glotsift::text::normalize(text, &[]).as_str().len());
-    measure("language spans", &|text, host| glotsift::language::spans::spans(text, host, &Silent).len());
+    measure("language spans", &|text, host| glotsift::language::spans::spans(text, host, 1.0, &Silent).len());
     report
 }
 

@@ -282,7 +282,7 @@ pub fn classify_unless<E>(
     let host = Host { language: prepared.known_language(), script: prepared.language.script };
     let language_spans = match prepared.language.verdict {
         LanguageVerdict::NoContent => Vec::new(),
-        _ => spans::spans(article.text, &host, model),
+        _ => spans::spans(article.text, &host, prepared.language.probability, model),
     };
     let mut classification = Classification {
         language: prepared.language.clone(),

@@ -28,9 +28,16 @@ struct Unit {
 }
 
 /// The runs of one language, in order. They do not overlap, start and end at words, and leave out only blanks
-/// and text without letters at the ends.
-pub fn spans(text: &str, host: &Host, ranker: &dyn RankLanguages) -> Vec<LanguageSpan> {
+/// and text without letters at the ends. `certainty` is the probability of the host's language: a text of one sentence
+/// has been ranked as a whole and is not ranked again.
+pub fn spans(text: &str, host: &Host, certainty: f64, ranker: &dyn RankLanguages) -> Vec<LanguageSpan> {
     let mut units = units(text, host.script);
+    if let ([unit], Some(language)) = (&mut units[..], host.language)
+        && unit.script.group() == host.script.group()
+    {
+        unit.answer = Some(LanguageCandidate { language, script: unit.script, probability: certainty });
+        return merge(text, units, host);
+    }
     let mut left = ASKED_BYTES;
     // a sample first: evenly spread
     let n = units.iter().filter(|u| u.letters >= LETTERS && u.script.group() == host.script.group()).count();
@@ -221,7 +228,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &[(&str, &str)]) {
         let host = Host { language: Language::parse("eng"), script: Script::LATIN };
-        let found: Vec<_> = spans(text, &host, &ByWord)
+        let found: Vec<_> = spans(text, &host, 0.9, &ByWord)
             .into_iter()
             .map(|s| (&text[s.range], s.language.map_or("und", |l| l.as_str())))
             .collect();
@@ -258,7 +265,7 @@ mod tests {
         fn spans_are_sorted_and_on_boundaries(text in any::<String>()) {
             let host = Host { language: None, script: Script::LATIN };
             let mut last = 0;
-            for span in spans(&text, &host, &ByWord) {
+            for span in spans(&text, &host, 0.9, &ByWord) {
                 prop_assert!(span.range.start >= last && span.range.end >= span.range.start);
                 prop_assert!(text.get(span.range.clone()).is_some());
                 last = span.range.end;

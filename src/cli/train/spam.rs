@@ -80,6 +80,9 @@ fn hash(document: &Document) -> u64 {
     xxhash_rust::xxh3::xxh3_64(document.text.as_bytes())
 }
 
+/// Features with their weights.
+type Vector = Vec<(u64, u32)>;
+
 /// A document as it will be met when served.
 struct Served {
     table: String,
@@ -148,7 +151,7 @@ pub fn train(
     let mut offers = Counted::default();
     let mut padding: BTreeMap<(String, u8), BTreeMap<u64, String>> = BTreeMap::new();
     data.for_each("counting", interrupt, false, left_out, |batch| {
-        let served: Vec<(Served, Vec<(u64, u32)>, Offers)> = batch
+        let served: Vec<(Served, Vector, Offers)> = batch
             .par_iter()
             .map_init(Scratch::default, |scratch, document| {
                 let served = served(base, language, document)?;

@@ -100,7 +100,7 @@ fn parts<'a>(model: &'a Model, texts: &'a [Text]) -> Vec<Stage<'a>> {
         })
     });
     add("language spans", {
-        Box::new(move |i| drop(black_box(spans::spans(&texts[i].text, &hosts[i], model))))
+        Box::new(move |i| drop(black_box(spans::spans(&texts[i].text, &hosts[i], 1.0, model))))
     });
     for (name, task, usage) in
         [("topic features", model.topic(), TextUse::Topic), ("spam features", model.spam(), TextUse::Spam)]
