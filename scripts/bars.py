@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 
-from evaluation import UNSEEN_ENGLISH, calibration_error, interval, predictions, right, sib_documents, wilson, words_of, write
+from evaluation import UNSEEN_ENGLISH, articles, calibration_error, interval, predictions, right, sib_documents, wilson, words_of, write
 from peers import FOLD
 from scores import MISLABELLED, SENTENCES, SHORT, comment_spam, evaluate, rows, share
 
@@ -310,13 +310,7 @@ def spam(page, stage, data, usable, dice):
     page.least("restricted sources, never trained on: ham recall", restricted["ham_recall"], 0.97, "`scripts/scores.sh`", f" (spam recall {restricted['spam_recall']:.3f})")
     labels = evaluate("spam", write(stage / "others.jsonl", others))
     page.bar("exais_sms, apart", "", f"ham {labels['ham_recall']:.3f}, spam {labels['spam_recall']:.3f}", "", "`scripts/scores.sh`")
-    news, bags = [], defaultdict(list)
-    for path in sorted((data / "topic/test").glob("*.jsonl.gz")):
-        for row in rows(path):
-            if row["source"] in usable and row["source"] != SENTENCES:
-                news.append({"text": row["text"], "label": "ham", "lang": row["lang"], "source": row["source"]})
-            if row["source"] in usable and len(bags[row["lang"]]) < 20_000:
-                bags[row["lang"]] += row["text"].split()
+    news, bags = articles(data, usable)
     told, _ = predictions(stage, "spam", write(stage / "news.jsonl", news))
     kept, total = Counter(), Counter(row["lang"] for row in told)
     for row in told:

@@ -170,6 +170,18 @@ def words_of(text):
     return re.findall(r"\w+", text)
 
 
+def articles(data, usable):
+    """Held-out news as ham, and words of each language's held-out texts to pad with."""
+    news, bags = [], defaultdict(list)
+    for path in sorted((data / "topic/test").glob("*.jsonl.gz")):
+        for row in rows(path):
+            if row["source"] in usable and row["source"] != SENTENCES:
+                news.append({"text": row["text"], "label": "ham", "lang": row["lang"], "source": row["source"]})
+            if row["source"] in usable and len(bags[row["lang"]]) < 20_000:
+                bags[row["lang"]] += row["text"].split()
+    return news, bags
+
+
 def spam(stage, data, dice):
     manifest = json.loads((data / "manifest.json").read_text("utf-8"))
     usable = {name for name, source in manifest.items() if source["class"] in ("open", "unknown")}
@@ -179,13 +191,7 @@ def spam(stage, data, dice):
         for row in rows(path)
         if row["source"] in usable and row["source"] not in MISLABELLED
     ]
-    news, bags = [], defaultdict(list)
-    for path in sorted((data / "topic/test").glob("*.jsonl.gz")):
-        for row in rows(path):
-            if row["source"] in usable and row["source"] != SENTENCES:
-                news.append({"text": row["text"], "label": "ham", "lang": row["lang"], "source": row["source"]})
-            if row["source"] in usable and len(bags[row["lang"]]) < 20_000:
-                bags[row["lang"]] += row["text"].split()
+    news, bags = articles(data, usable)
     said, scores = predictions(stage, "spam", write(stage / "spam.jsonl", messages))
 
     def p_spam(row):
