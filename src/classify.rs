@@ -86,7 +86,8 @@ pub enum Task {
     Spam,
 }
 
-/// A piece of text and its exact share in a label's log-odds.
+/// A piece of text and its exact share in a label's log-odds by the table of its language, over the whole text: what
+/// the pieces of a spam and its offers add is beside that.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     pub task: Task,

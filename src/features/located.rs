@@ -4,7 +4,8 @@
 //! equal share of that. Over the whole the shares add up to the text's own vector; over a stretch they are what it
 //! contributes, and what is common throughout a text says little of a stretch.
 
-use super::{FeatureSpec, Folded, LN_1P, Numbers, Offers, Place, WEIGHT_SCALE, emit_shape, marks, offers};
+use super::numbers::{LN_1P, Numbers};
+use super::{FeatureSpec, Folded, Offers, Place, WEIGHT_SCALE, emit_shape, marks, offers};
 use std::ops::Range;
 
 /// Characters of a long text whose n-grams are located.

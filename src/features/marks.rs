@@ -80,14 +80,14 @@ struct Token {
 }
 
 impl Token {
-    /// Plain Latin letters.
+    /// Letters or digits, so many characters.
     #[inline]
-    fn add_letters(&mut self, range: Range<usize>, upper: usize) {
-        self.seen += range.len();
+    fn extend(&mut self, range: Range<usize>, chars: usize, upper: usize, latin: bool) {
+        self.seen += chars;
         self.length = self.seen;
         self.core = Some((self.core.map_or(range.start, |core| core.0), range.end));
         self.upper += upper;
-        self.latin = true;
+        self.latin |= latin;
         self.cyrillic |= self.pending.0;
         self.sign |= self.pending.1;
     }
@@ -104,14 +104,10 @@ impl Token {
             }
             return;
         }
-        self.seen += 1;
-        self.length = self.seen;
-        self.core = Some((self.core.map_or(at, |core| core.0), at + c.len_utf8()));
+        let upper = usize::from(class.is_uppercase());
+        self.extend(at..at + c.len_utf8(), 1, upper, c.is_ascii_alphabetic());
         self.digits += usize::from(c.is_ascii_digit());
-        self.upper += usize::from(class.is_uppercase());
-        self.latin |= c.is_ascii_alphabetic();
-        self.cyrillic |= cyrillic | self.pending.0;
-        self.sign |= self.pending.1;
+        self.cyrillic |= cyrillic;
     }
 }
 
@@ -147,7 +143,12 @@ pub(super) fn emit(text: &str, emit: &mut impl FnMut(u64, u32, Place)) -> bool {
                 previous = char::from(*byte);
                 at += 1;
             }
-            token.get_or_insert(Token { start, ..Token::default() }).add_letters(start..at, upper);
+            token.get_or_insert(Token { start, ..Token::default() }).extend(
+                start..at,
+                at - start,
+                upper,
+                true,
+            );
             continue;
         }
         let Some(c) = text[at..].chars().next() else { break };

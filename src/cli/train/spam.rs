@@ -148,7 +148,7 @@ pub fn train(
     let left_out =
         |document: &Document| (label_of(document).is_none() || share(document, 1)).then(String::new);
     let mut documents = Documents::default();
-    let mut offers = Counted::default();
+    let mut offered = Counted::default();
     let mut padding: BTreeMap<(String, u8), BTreeMap<u64, String>> = BTreeMap::new();
     data.for_each("counting", interrupt, false, left_out, |batch| {
         let served: Vec<(Served, Vector, Offers)> = batch
@@ -160,8 +160,8 @@ pub fn train(
             })
             .flatten()
             .collect();
-        for (served, vector, offered) in served {
-            *offers.entry((offered, served.spam, served.table.clone())).or_default() += 1;
+        for (served, vector, offers) in served {
+            *offered.entry((offers, served.spam, served.table.clone())).or_default() += 1;
             let place =
                 Place { table: &served.table, source: &served.source, spam: served.spam, fold: served.fold };
             documents.add(&place, &vector);
@@ -217,7 +217,7 @@ pub fn train(
         seen.extend(scored.into_iter().flatten());
         Ok(())
     })?;
-    let (odds, low, high) = calibrate(&seen, &weights, offers::fit(&offers), &BUDGET);
+    let (odds, low, high) = calibrate(&seen, &weights, offers::fit(&offered), &BUDGET);
     let mut evaluation = Evaluation::default();
     for held in seen.iter().filter(|held| !held.padded && held.publisher.is_none()) {
         let table = weights.table(&held.table).or(weights.table(POOLED)).unwrap_or(0);
