@@ -3,7 +3,7 @@
 //!
 //! A server that answers every call of our contract with an empty message, and the real one, each in a process of its
 //! own, are asked in turn by `glotsift bench` with 64 calls in flight; of each the least CPU time per article over
-//! the rounds counts. Status 1 when a bar is missed.
+//! the rounds counts. Then how soon a server is SERVING, and the memory it took. Status 1 when a bar is missed.
 
 // A figure that cannot be measured is a failure of the run.
 #![allow(clippy::unwrap_used)]
@@ -13,10 +13,15 @@ use glotsift::rpc::pb::classifier_service_server::{ClassifierService, Classifier
 use std::io::{BufRead, BufReader};
 use std::pin::Pin;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tonic::codegen::tokio_stream::wrappers::TcpListenerStream;
 use tonic::codegen::tokio_stream::{Stream, StreamExt};
+use tonic::transport::Endpoint;
 use tonic::{Request, Response, Status, Streaming};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 /// Server CPU of an article over that of an empty answer, at most, by bytes of text.
 const BARS: [(&str, f64); 3] = [("300", 2.5), ("3KB", 4.0), ("30KB", 6.0)];
@@ -24,6 +29,11 @@ const BARS: [(&str, f64); 3] = [("300", 2.5), ("3KB", 4.0), ("30KB", 6.0)];
 const TOGETHER: f64 = 1.1;
 /// CPUs a server of two keeps busy under load, at least.
 const BUSY: f64 = 1.5;
+/// From the start of a process until its health is SERVING, at most; starts that are tried.
+const SERVING_MS: f64 = 150.0;
+const STARTS: usize = 5;
+/// Memory of the server's own after all that, beside the program file and the model in it, at most.
+const OWN_MIB: f64 = 40.0;
 
 struct Echo;
 
@@ -135,6 +145,13 @@ impl Server {
         let server = |key: &str| report["server"][key].as_f64().unwrap();
         (server("cpu_ms_per_article"), server("cpus"))
     }
+
+    /// Memory that no file stands behind.
+    fn own_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let kib = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a Linux kernel");
+        kib.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+    }
 }
 
 impl Drop for Server {
@@ -142,6 +159,26 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Milliseconds until a server is SERVING, the least of some starts.
+fn serving_after() -> f64 {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let start = |_| {
+        let begun = Instant::now();
+        let server = Server::start(&["serve", "--listen", "127.0.0.1:0"]);
+        runtime.block_on(async {
+            let channel = Endpoint::from_shared(format!("http://{}", server.address)).unwrap();
+            let mut health = HealthClient::new(channel.connect().await.unwrap());
+            while health.check(HealthCheckRequest::default()).await.unwrap().into_inner().status()
+                != ServingStatus::Serving
+            {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        begun.elapsed().as_secs_f64() * 1e3
+    };
+    (0..STARTS).map(start).fold(f64::INFINITY, f64::min)
 }
 
 /// The number after an option.
@@ -201,6 +238,14 @@ fn main() -> ExitCode {
         missed += u32::from(!pass);
         let verdict = if pass { "pass" } else { "short" };
         println!("| {name} | {empty:.0} | {full:.0} | {ratio:.2} | {bar} | {:.2} | {verdict} |", busy[way]);
+    }
+    println!("\n| | got | bar | |\n| --- | ---: | ---: | --- |");
+    for (name, got, most) in [
+        ("start to SERVING, ms", serving_after(), SERVING_MS),
+        ("memory beyond the program and its model after that load, MiB", ours.own_mib(), OWN_MIB),
+    ] {
+        missed += u32::from(got > most);
+        println!("| {name} | {got:.1} | ≤ {most} | {} |", if got <= most { "pass" } else { "short" });
     }
     ExitCode::from(u8::from(missed > 0))
 }

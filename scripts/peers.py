@@ -75,17 +75,22 @@ def glotsift(task, train, test):
     return figures(task, report["accuracy"], labels)
 
 
-def sklearn_features(train, test, kept=[]):
-    """Character and word n-grams, hashed; both kinds of Bayes take the same."""
+def sklearn_vectorizer():
+    """Character and word n-grams, hashed."""
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.pipeline import make_union
 
+    hashing = {"alternate_sign": False, "norm": None, "n_features": 1 << 19}
+    return make_union(
+        HashingVectorizer(analyzer="char_wb", ngram_range=(1, 5), **hashing),
+        HashingVectorizer(analyzer="word", ngram_range=(1, 2), **hashing),
+    )
+
+
+def sklearn_features(train, test, kept=[]):
+    """Both kinds of Bayes take the same."""
     if not kept or kept[0] is not train:
-        hashing = {"alternate_sign": False, "norm": None, "n_features": 1 << 19}
-        features = make_union(
-            HashingVectorizer(analyzer="char_wb", ngram_range=(1, 5), **hashing),
-            HashingVectorizer(analyzer="word", ngram_range=(1, 2), **hashing),
-        )
+        features = sklearn_vectorizer()
         kept[:] = [train, *(features.transform([r["text"] for r in rows]) for rows in (train, test))]
     return kept[1:]
 
@@ -115,7 +120,8 @@ def words(text):
     return " ".join("".join(spaced).split())
 
 
-def fasttext_supervised(task, train, test):
+def fasttext_model(train):
+    """A model and the names of its labels by number."""
     import fasttext
 
     names = sorted({r["label"] for r in train})
@@ -126,13 +132,18 @@ def fasttext_supervised(task, train, test):
             out.writelines(f"__label__{number[r['label']]} {words(r['text'])}\n" for r in train)
         # few and long documents need many epochs; one thread, so that a run can be repeated
         settings = {"epoch": 75, "lr": 1.0, "minn": 3, "maxn": 5, "dim": 50, "bucket": 1 << 19}
-        model = fasttext.train_supervised(path, **settings, thread=1, seed=1, verbose=0)
-    guessed = []
-    for row in test:
-        # the wrapper's own predict does not work with numpy 2
-        answer = model.f.predict(words(row["text"]) + "\n", 1, 0.0, "strict")
-        guessed.append(names[int(answer[0][1].removeprefix("__label__"))] if answer else names[0])
-    return of_guesses(task, test, guessed)
+        return fasttext.train_supervised(path, **settings, thread=1, seed=1, verbose=0), names
+
+
+def fasttext_label(model, names, text):
+    # the wrapper's own predict does not work with numpy 2
+    answer = model.f.predict(text, 1, 0.0, "strict")
+    return names[int(answer[0][1].removeprefix("__label__"))] if answer else names[0]
+
+
+def fasttext_supervised(task, train, test):
+    model, names = fasttext_model(train)
+    return of_guesses(task, test, [fasttext_label(model, names, words(row["text"]) + "\n") for row in test])
 
 
 # CLD2 answers ISO 639-1 where there is one; the data and glotsift have ISO 639-3, macrolanguages folded.
