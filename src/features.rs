@@ -14,6 +14,7 @@ pub use offers::Offers;
 
 use crate::class::{Class, lower};
 use crate::language::Found;
+use crate::language::detector::Likely;
 use crate::text::normalize;
 use located::Part;
 use numbers::Numbers;
@@ -122,6 +123,9 @@ pub struct Scratch {
     /// Scores while they are added up, and by label.
     pub scores: Vec<f32>,
     pub labels: Vec<f32>,
+    /// Scores of close relatives by label, and what a detector ranks.
+    pub relatives: Vec<f32>,
+    pub likely: Vec<Likely>,
     /// N-grams a detector found before, by table.
     pub found: [Found; 2],
     /// The document vector: (feature hash, weight in units of 1 / [`WEIGHT_SCALE`]).

@@ -49,11 +49,19 @@ impl Model {
     pub fn from_parts(bundle: &Bundle) -> Result<Self, ModelFormatError> {
         let manifest = &bundle.manifest;
         let has = |task: &str| manifest.tasks.contains_key(task);
+        // Most of the time of a start goes into reading every record once.
+        let (topic, (spam, language)) = beside(
+            || has("topic").then(|| text_task(bundle, "topic")).transpose(),
+            || {
+                let spam = has("spam").then(|| text_task(bundle, "spam")).transpose();
+                (spam, has("language").then(|| detector(bundle)).transpose())
+            },
+        );
         let mut model = Self {
             version: manifest.version(),
-            topic: has("topic").then(|| text_task(bundle, "topic")).transpose()?,
-            spam: has("spam").then(|| text_task(bundle, "spam")).transpose()?,
-            language: has("language").then(|| detector(bundle)).transpose()?,
+            topic: topic?,
+            spam: spam?,
+            language: language?,
             boilerplate: BoilerplateSet::default(),
             manifest: Some(manifest.clone()),
         };
@@ -196,6 +204,19 @@ fn detector(bundle: &Bundle) -> Result<Detector, ModelFormatError> {
         });
     }
     Ok(Detector::new(labels, weights, spec, temperatures))
+}
+
+/// Both results, the second computed by a thread of its own where one is to be had.
+fn beside<A, B: Send>(here: impl FnOnce() -> A, there: impl Fn() -> B + Sync) -> (A, B) {
+    std::thread::scope(|scope| {
+        let other = std::thread::Builder::new().spawn_scoped(scope, &there);
+        let here = here();
+        let there = match other {
+            Ok(other) => other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => there(),
+        };
+        (here, there)
+    })
 }
 
 /// `eng_Latn` as a language and a script.

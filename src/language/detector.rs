@@ -94,6 +94,23 @@ fn is_code(text: &str) -> bool {
     marks >= 6 && f64::from(marks) >= CODE_MARKS * f64::from(all)
 }
 
+/// A label and what it is worth among others.
+#[derive(Clone, Copy, Debug)]
+pub struct Likely {
+    label: usize,
+    p: f64,
+    /// What its group has together.
+    of_group: f64,
+    /// Its own part, the standard language of a group preferred.
+    worth: f64,
+}
+
+impl Likely {
+    fn new(label: usize, p: f64) -> Self {
+        Self { label, p, of_group: p, worth: p }
+    }
+}
+
 struct Posterior {
     /// By label.
     p: Vec<f64>,
@@ -262,9 +279,10 @@ impl Detector {
         if members().nth(1).is_none() {
             return;
         }
-        let mut among = Vec::new();
+        let mut among = std::mem::take(&mut scratch.relatives);
         let (units, _) = self.scores_of(RELATIVES, text, Some(of_best.group), scratch, &mut among);
         if units == 0.0 {
+            scratch.relatives = among;
             return;
         }
         for i in members() {
@@ -276,6 +294,7 @@ impl Detector {
                 scores[i] = best + among[i] - top;
             }
         }
+        scratch.relatives = among;
     }
 
     fn temperature(&self, units: f32) -> f64 {
@@ -293,9 +312,8 @@ impl Detector {
         f64::from(temperature.max(0.05)) * (1.0 + ALONE * few.max(0.0))
     }
 
-    /// Probability of every label, given what the caller believes. Latin is looked for only where the
-    /// caller would hear of it.
-    fn posterior(&self, text: &str, prior: &Prior<'_>, may_be_latin: bool) -> Posterior {
+    /// Probability of every label, given what the caller believes.
+    fn posterior(&self, text: &str, prior: &Prior<'_>) -> Posterior {
         let (judged, mut p, margin, likeliest) = with_scratch(|scratch| {
             let mut scores = std::mem::take(&mut scratch.labels);
             let judged = self.judge(text, scratch, &mut scores);
@@ -305,8 +323,7 @@ impl Detector {
             scratch.labels = scores;
             (judged, p, margin, likeliest)
         });
-        let close =
-            may_be_latin && judged.script == Script::LATIN && judged.units >= LATIN_UNITS && margin < CLEAR;
+        let close = judged.script == Script::LATIN && judged.units >= LATIN_UNITS && margin < CLEAR;
         let seen = match close && may_be_said_latin(text, likeliest) {
             true => opinion(text),
             false => None,
@@ -360,24 +377,47 @@ impl Detector {
         }
     }
 
-    /// Labels, best first, with what their group has together and what they are worth in it. A confusable group
-    /// (Arabic and its dialects) competes as one and then gives its best member first.
-    fn candidates(&self, p: &[f64]) -> Vec<(usize, f64, f64)> {
-        let likely = p.iter().enumerate().filter(|(_, p)| **p > 1e-4);
-        let mut ranked: Vec<(usize, f64, f64)> =
-            likely.map(|(i, p)| (i, 0.0, p * self.facts[i].standard_odds)).collect();
-        for at in 0..ranked.len() {
-            let folded = self.facts[ranked[at].0].folded;
-            ranked[at].1 = ranked.iter().filter(|r| self.facts[r.0].folded == folded).map(|r| p[r.0]).sum();
+    /// Probability of every label of some scores that is not next to nothing: what lies this far behind the first
+    /// would not show in any of them.
+    fn likely(&self, scores: &[f32], temperature: f64, likely: &mut Vec<Likely>) {
+        const BEHIND: f64 = -30.0;
+        likely.clear();
+        let top = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        if top == f64::NEG_INFINITY {
+            return;
         }
-        ranked.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(b.2.total_cmp(&a.2)).then(a.0.cmp(&b.0)));
-        ranked
+        let lead = |score: &f32| (f64::from(*score) - top) / temperature;
+        let near = scores.iter().enumerate().filter(|(_, score)| lead(score) > BEHIND);
+        likely.extend(near.map(|(label, score)| Likely::new(label, lead(score).exp())));
+        let sum: f64 = likely.iter().map(|l| l.p).sum();
+        likely.iter_mut().for_each(|l| l.p /= sum);
+    }
+
+    /// Puts labels in order, best first, the unlikely left out. A confusable group (Arabic and its dialects)
+    /// competes as one and then gives its best member first.
+    fn put_in_order(&self, likely: &mut Vec<Likely>) {
+        likely.retain(|l| l.p > 1e-4);
+        for at in 0..likely.len() {
+            let facts = |l: &Likely| &self.facts[l.label];
+            let own = facts(&likely[at]);
+            let of_group = likely.iter().filter(|l| facts(l).folded == own.folded).map(|l| l.p).sum();
+            let worth = likely[at].p * own.standard_odds;
+            (likely[at].of_group, likely[at].worth) = (of_group, worth);
+        }
+        likely.sort_unstable_by(|a, b| {
+            (b.of_group.total_cmp(&a.of_group)).then(b.worth.total_cmp(&a.worth)).then(a.label.cmp(&b.label))
+        });
+    }
+
+    fn candidate(&self, likely: &Likely) -> LanguageCandidate {
+        let (language, script) = self.labels[likely.label];
+        LanguageCandidate { language, script, probability: likely.p }
     }
 
     /// What a whole text is written in.
     pub fn detect(&self, text: &str, prior: &Prior<'_>) -> LanguageResult {
         let sample = sample(text);
-        let Posterior { p, judged, latin } = self.posterior(&sample, prior, true);
+        let Posterior { p, judged, latin } = self.posterior(&sample, prior);
         let Judged { script, letters, .. } = judged;
         let nothing = |verdict| LanguageResult {
             verdict,
@@ -389,15 +429,9 @@ impl Detector {
         if letters == 0 {
             return nothing(LanguageVerdict::NoContent);
         }
-        let ranked = self.candidates(&p);
-        let alternatives: Vec<LanguageCandidate> = ranked
-            .iter()
-            .take(5)
-            .map(|&(i, ..)| {
-                let (language, script) = self.labels[i];
-                LanguageCandidate { language, script, probability: p[i] }
-            })
-            .collect();
+        let mut ranked: Vec<Likely> = p.iter().enumerate().map(|(label, p)| Likely::new(label, *p)).collect();
+        self.put_in_order(&mut ranked);
+        let alternatives: Vec<LanguageCandidate> = ranked.iter().take(5).map(|l| self.candidate(l)).collect();
         if let Some((language, probability)) = latin
             && probability > 0.5
             && !judged.is_strange()
@@ -443,18 +477,19 @@ impl Detector {
 
 impl RankLanguages for Detector {
     fn rank(&self, text: &str, limit: usize) -> Vec<LanguageCandidate> {
-        let Posterior { p, judged, .. } = self.posterior(text, &Prior::default(), false);
-        if judged.letters == 0 {
-            return Vec::new();
-        }
-        self.candidates(&p)
-            .into_iter()
-            .take(limit)
-            .map(|(i, ..)| {
-                let (language, script) = self.labels[i];
-                LanguageCandidate { language, script, probability: p[i] }
-            })
-            .collect()
+        with_scratch(|scratch| {
+            let (mut scores, mut likely) =
+                (std::mem::take(&mut scratch.labels), std::mem::take(&mut scratch.likely));
+            let judged = self.judge(text, scratch, &mut scores);
+            let mut candidates = Vec::new();
+            if judged.letters > 0 {
+                self.likely(&scores, self.temperature(judged.units), &mut likely);
+                self.put_in_order(&mut likely);
+                candidates.extend(likely.iter().take(limit).map(|l| self.candidate(l)));
+            }
+            (scratch.labels, scratch.likely) = (scores, likely);
+            candidates
+        })
     }
 }
 

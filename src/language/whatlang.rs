@@ -1,6 +1,7 @@
 //! What whatlang thinks, of Latin above all. The only file that names whatlang.
 
 use super::Language;
+use std::sync::LazyLock;
 
 /// whatlang's answer. Its confidence is a heuristic, not a probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,10 +23,11 @@ pub struct Peer(whatlang::Lang);
 
 /// The language whatlang could name this one as, macrolanguages folded.
 pub fn peer(language: Language) -> Option<Peer> {
-    let same = |lang: &whatlang::Lang| {
-        Language::parse(lang.code()).is_some_and(|known| known.folded() == language.folded())
-    };
-    whatlang::Lang::all().iter().copied().find(same).map(Peer)
+    static FOLDED: LazyLock<Vec<(&str, Peer)>> = LazyLock::new(|| {
+        let all = whatlang::Lang::all().iter();
+        all.filter_map(|lang| Some((Language::parse(lang.code())?.folded(), Peer(*lang)))).collect()
+    });
+    FOLDED.iter().find(|(folded, _)| *folded == language.folded()).map(|(_, peer)| *peer)
 }
 
 /// Whether [`opinion`] may be Latin: where Latin loses against the likeliest language alone, it does not win among
