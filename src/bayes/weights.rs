@@ -19,30 +19,23 @@
 //! feature costs about four bytes in all. A frequent feature met most labels: a mask and half a byte for each
 //! is the shortest. Few small weights get wide codes.
 
+mod pack;
+
+pub use pack::{Feature, TableInput, packed_size};
+
 use super::calibration::Scaling;
 use super::scaled_softmax;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Records a bucket holds on average.
-const RECORDS_PER_BUCKET: usize = 6;
 /// Features looked up at once: the memory of one arrives while that of the others is asked for.
 const AHEAD: usize = 64;
-const MAX_LEVELS: usize = 255;
 /// Largest `n` of a record of narrow codes.
 const NARROW_MAX: u16 = 6;
 const COUNT_FOLLOWS: u16 = 15;
-/// Most wide codes whose number fits the head of the record.
-const WIDE_UNCOUNTED: usize = 8;
-/// Fewer levels than this are too coarse for narrow codes.
-const NARROW_MIN_LEVELS: usize = 8;
-/// A record with a smaller weight than this has wide codes.
-const NARROW_LOWEST: f64 = 0.25;
-const WIDE_LOWEST: f64 = 0.004;
 /// Levels of a nibble; their relative error of a fifth averages out over the labels and features of a text.
 const NIBBLE_LEVELS: usize = 16;
-const NIBBLE_LOWEST: f64 = 0.02;
 /// With more labels a mask is no shorter than wide codes, and small weights matter more.
 const MASK_MAX_LABELS: usize = 64;
 
@@ -137,14 +130,6 @@ pub struct Codebooks {
     pub nibble: Vec<f32>,
 }
 
-/// How a record's weights are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coding {
-    Narrow,
-    Wide,
-    Masked,
-}
-
 fn mask_bytes(n_labels: usize) -> usize {
     n_labels.div_ceil(8)
 }
@@ -155,29 +140,12 @@ fn mask(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |mask, byte| mask << 8 | u64::from(*byte))
 }
 
-/// The shortest coding that keeps `n` weights, the smallest of them `lowest`, and its bytes.
-fn coding(n_labels: usize, n: usize, lowest: f64) -> (Coding, usize) {
-    let narrow = (1 << 8) / n_labels.max(1) >= NARROW_MIN_LEVELS
-        && n <= usize::from(NARROW_MAX)
-        && lowest >= NARROW_LOWEST;
-    let masked = mask_bytes(n_labels) + n.div_ceil(2);
-    let wide = 2 * n + usize::from(n > WIDE_UNCOUNTED);
-    if narrow {
-        (Coding::Narrow, n)
-    } else if n_labels <= MASK_MAX_LABELS && masked < wide {
-        (Coding::Masked, masked)
-    } else {
-        (Coding::Wide, wide)
-    }
-}
-
 /// All tables of one task. Cheap to clone: the bytes are shared.
 #[derive(Clone, Debug)]
 pub struct Weights {
     n_labels: usize,
     codebooks: Codebooks,
     tables: Vec<Table>,
-    starts: Bytes,
     records: Bytes,
     /// One more than there are buckets.
     buckets: Arc<[Bucket]>,
@@ -195,26 +163,6 @@ pub enum WeightsError {
     Shape(String),
     #[error("a weight or bias is not finite")]
     NonFinite,
-}
-
-/// One feature to pack.
-#[derive(Clone, Debug)]
-pub struct Feature {
-    pub hash: u64,
-    /// The more important of two features that cannot be told apart stays.
-    pub importance: f32,
-    /// `(label, weight above the background)`.
-    pub weights: Vec<(u16, f32)>,
-}
-
-/// A table to pack.
-#[derive(Clone, Debug)]
-pub struct TableInput {
-    pub name: String,
-    pub bias: Vec<f32>,
-    pub temperature: f32,
-    pub documents: u64,
-    pub features: Vec<Feature>,
 }
 
 #[inline]
@@ -270,17 +218,23 @@ impl Weights {
         &self.codebooks
     }
 
-    /// Bucket starts (u32 little-endian, one more than buckets) and the record stream.
-    pub fn parts(&self) -> (&Bytes, &Bytes) {
-        (&self.starts, &self.records)
+    /// Where each bucket begins among the records, and where the last one ends.
+    pub fn starts(&self) -> impl Iterator<Item = u32> {
+        self.buckets.iter().map(|bucket| bucket.start)
     }
 
-    /// Puts the parts of a file together, checking every offset, code and number.
+    /// The record stream.
+    pub fn records(&self) -> &Bytes {
+        &self.records
+    }
+
+    /// Puts the parts of a file together, checking every offset, code and number. `starts` are as
+    /// [`Self::starts`] gives them.
     pub fn from_parts(
         n_labels: usize,
         codebooks: Codebooks,
         tables: Vec<Table>,
-        starts: Bytes,
+        starts: &[u32],
         records: Bytes,
     ) -> Result<Self, WeightsError> {
         let shape = |what: String| Err(WeightsError::Shape(what));
@@ -313,10 +267,10 @@ impl Weights {
         if !tables.is_sorted_by(|a, b| a.name < b.name) {
             return shape("tables are not in order of their names".into());
         }
-        if starts.len() < 4 || !starts.len().is_multiple_of(4) {
-            return shape(format!("{} bytes of bucket starts", starts.len()));
-        }
-        let n_buckets = starts.len() / 4 - 1;
+        let (Some(&first), Some(&last)) = (starts.first(), starts.last()) else {
+            return shape("no bucket starts".into());
+        };
+        let n_buckets = starts.len() - 1;
         let mut next = 0_u64;
         for table in &tables {
             if table.bias.len() != n_labels || table.offsets.len() != n_labels {
@@ -342,31 +296,21 @@ impl Weights {
             .map(|code: usize| ((code / levels) as u16, codebooks.narrow.get(code % levels).copied()))
             .collect();
         let mut weights =
-            Self { n_labels, codebooks, tables, starts, records, buckets, id, wide_reciprocal, narrow_codes };
+            Self { n_labels, codebooks, tables, records, buckets, id, wide_reciprocal, narrow_codes };
         let mut buckets = Vec::with_capacity(n_buckets + 1);
         let mut from = 0_usize;
-        if weights.start(0) != 0 || weights.start(n_buckets) != weights.records.len() {
+        if first != 0 || last as usize != weights.records.len() {
             return shape("bucket starts do not span the records".into());
         }
-        for bucket in 0..n_buckets {
-            let to = weights.start(bucket + 1);
+        for (bucket, to) in starts[1..].iter().enumerate() {
+            let to = *to as usize;
             if to < from || to > weights.records.len() {
                 return shape(format!("bucket {bucket} runs backwards or past the end"));
             }
-            let mut at = from;
-            let mut bits = 0;
-            while at < to {
-                let Some((fingerprint, codes, next)) = weights.record(at, to) else {
-                    return shape(format!("bucket {bucket} holds a broken record"));
-                };
-                let mut known = true;
-                weights.each_code(codes, |label, level| known &= label < n_labels && level.is_some());
-                if !known {
-                    return shape(format!("bucket {bucket} names a label or level past the last"));
-                }
-                bits |= Bucket::bit(fingerprint);
-                at = next;
-            }
+            let bits = match weights.checked(from, to) {
+                Ok(bits) => bits,
+                Err(problem) => return shape(format!("bucket {bucket} {problem}")),
+            };
             buckets.push(Bucket { start: from as u32, bits });
             from = to;
         }
@@ -375,12 +319,8 @@ impl Weights {
         Ok(weights)
     }
 
-    #[inline]
     fn start(&self, bucket: usize) -> usize {
-        self.starts
-            .get(bucket * 4..bucket * 4 + 4)
-            .and_then(|b| b.try_into().ok())
-            .map_or(0, |b| u32::from_le_bytes(b) as usize)
+        self.buckets.get(bucket).map_or(0, |bucket| bucket.start as usize)
     }
 
     /// The record at `at`: its fingerprint, its codes and where the next one begins.
@@ -409,6 +349,55 @@ impl Weights {
             }
         };
         Some((head >> 4, codes, at + next))
+    }
+
+    /// The bits of a bucket whose records are whole, or what is wrong with them.
+    fn checked(&self, from: usize, to: usize) -> Result<u32, &'static str> {
+        const BROKEN: &str = "holds a broken record";
+        const UNKNOWN: &str = "names a label or level past the last";
+        let narrow_codes = self.n_labels * self.codebooks.narrow.len();
+        let (mut at, mut bits) = (from, 0);
+        while at < to {
+            // Nearly all records are of this kind, and a start waits for all of them.
+            if let Some([low, high, rest @ ..]) = self.records.get(at..to)
+                && (1..=NARROW_MAX).contains(&u16::from(low & 0xF))
+            {
+                let n = usize::from(low & 0xF);
+                let codes = rest.get(..n).ok_or(BROKEN)?;
+                if codes.iter().any(|code| usize::from(*code) >= narrow_codes) {
+                    return Err(UNKNOWN);
+                }
+                bits |= Bucket::bit(u16::from_le_bytes([*low, *high]) >> 4);
+                at += 2 + n;
+                continue;
+            }
+            let (fingerprint, codes, next) = self.record(at, to).ok_or(BROKEN)?;
+            if !self.are_known(codes) {
+                return Err(UNKNOWN);
+            }
+            bits |= Bucket::bit(fingerprint);
+            at = next;
+        }
+        Ok(bits)
+    }
+
+    /// Whether every code names a label and a level there is.
+    fn are_known(&self, codes: Codes<'_>) -> bool {
+        let Codebooks { narrow, wide, nibble } = &self.codebooks;
+        let known = |code: usize, levels: usize| code < self.n_labels * levels;
+        match codes {
+            Codes::Narrow(codes) => codes.iter().all(|code| known(usize::from(*code), narrow.len())),
+            Codes::Wide(codes) => codes
+                .chunks_exact(2)
+                .all(|pair| known(usize::from(u16::from_le_bytes([pair[0], pair[1]])), wide.len())),
+            Codes::Masked(mask, _) => {
+                let mut known = mask >> 1 >> (self.n_labels - 1) == 0;
+                if nibble.len() < NIBBLE_LEVELS {
+                    self.each_code(codes, |_, level| known &= level.is_some());
+                }
+                known
+            }
+        }
     }
 
     #[inline]
@@ -581,128 +570,6 @@ impl Weights {
         }
         if all > 0.0 { f64::from(known / all) } else { 0.0 }
     }
-
-    /// Packs tables; the same input gives the same bytes.
-    pub fn pack(n_labels: usize, mut tables: Vec<TableInput>) -> Result<Self, WeightsError> {
-        tables.sort_by(|a, b| a.name.cmp(&b.name));
-        if n_labels == 0 || n_labels > MAX_LABELS {
-            return Err(WeightsError::Shape(format!("{n_labels} labels: 1 to {MAX_LABELS} fit a table")));
-        }
-        let top = tables
-            .iter()
-            .flat_map(|t| &t.features)
-            .flat_map(|f| f.weights.iter().map(|w| f64::from(w.1)))
-            .fold(1.0_f64, f64::max);
-        let narrow = match (1 << 8) / n_labels {
-            levels @ NARROW_MIN_LEVELS.. => codebook(NARROW_LOWEST, top, levels.min(MAX_LEVELS)),
-            _ => Vec::new(),
-        };
-        let wide = codebook(WIDE_LOWEST, top, ((1 << 16) / n_labels).min(MAX_LEVELS));
-        let nibble = match n_labels {
-            ..=MASK_MAX_LABELS => codebook(NIBBLE_LOWEST, top, NIBBLE_LEVELS),
-            _ => Vec::new(),
-        };
-        let bounds =
-            |codebook: &[f32]| -> Vec<f32> { codebook.windows(2).map(|w| 0.5 * (w[0] + w[1])).collect() };
-        let (narrow_bounds, wide_bounds, nibble_bounds) = (bounds(&narrow), bounds(&wide), bounds(&nibble));
-        let (mut starts, mut records) = (Vec::new(), Vec::new());
-        let mut heads = Vec::with_capacity(tables.len());
-        for table in tables {
-            let n_buckets = table.features.len().div_ceil(RECORDS_PER_BUCKET) as u32;
-            let mut features: Vec<(u32, u16, Feature)> = table
-                .features
-                .into_iter()
-                .filter(|f| !f.weights.is_empty())
-                .map(|f| {
-                    let spread = spread(f.hash);
-                    (bucket_of(spread, n_buckets.max(1)), fingerprint_of(spread), f)
-                })
-                .collect();
-            features.sort_by(|a, b| {
-                (a.0, a.1)
-                    .cmp(&(b.0, b.1))
-                    .then(b.2.importance.total_cmp(&a.2.importance))
-                    .then(a.2.hash.cmp(&b.2.hash))
-            });
-            features.dedup_by(|b, a| (a.0, a.1) == (b.0, b.1));
-            heads.push(Table {
-                name: table.name,
-                first_bucket: (starts.len() / 4) as u32,
-                n_buckets,
-                bias: table.bias,
-                temperature: table.temperature,
-                offsets: vec![0.0; n_labels],
-                documents: table.documents,
-            });
-            let mut rest = features.into_iter().peekable();
-            for bucket in 0..n_buckets {
-                starts.extend_from_slice(&(records.len() as u32).to_le_bytes());
-                while let Some((_, fingerprint, mut feature)) = rest.next_if(|f| f.0 == bucket) {
-                    feature.weights.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-                    feature.weights.truncate(255);
-                    let n = feature.weights.len();
-                    let lowest = feature.weights.last().map_or(0.0, |w| f64::from(w.1));
-                    let head = fingerprint << 4;
-                    match coding(n_labels, n, lowest).0 {
-                        Coding::Narrow => {
-                            records.extend_from_slice(&(head | n as u16).to_le_bytes());
-                            for (label, weight) in feature.weights {
-                                let level = narrow_bounds.partition_point(|b| *b < weight);
-                                records.push((usize::from(label) * narrow.len() + level) as u8);
-                            }
-                        }
-                        Coding::Wide => {
-                            if n <= WIDE_UNCOUNTED {
-                                records.extend_from_slice(&(head | (n as u16 + NARROW_MAX)).to_le_bytes());
-                            } else {
-                                records.extend_from_slice(&(head | COUNT_FOLLOWS).to_le_bytes());
-                                records.push(n as u8);
-                            }
-                            for (label, weight) in feature.weights {
-                                let level = wide_bounds.partition_point(|b| *b < weight);
-                                let code = usize::from(label) * wide.len() + level;
-                                records.extend_from_slice(&(code as u16).to_le_bytes());
-                            }
-                        }
-                        Coding::Masked => {
-                            records.extend_from_slice(&head.to_le_bytes());
-                            feature.weights.sort_by_key(|w| w.0);
-                            let mut mask = vec![0_u8; mask_bytes(n_labels)];
-                            feature
-                                .weights
-                                .iter()
-                                .for_each(|(l, _)| mask[usize::from(l / 8)] |= 1 << (l % 8));
-                            records.extend_from_slice(&mask);
-                            for pair in feature.weights.chunks(2) {
-                                let nibbles = pair.iter().rev().fold(0, |byte, (_, weight)| {
-                                    byte << 4 | nibble_bounds.partition_point(|b| b < weight) as u8
-                                });
-                                records.push(nibbles);
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        if records.len() > u32::MAX as usize {
-            return Err(WeightsError::Shape(format!("{} bytes of records exceed 4 GiB", records.len())));
-        }
-        starts.extend_from_slice(&(records.len() as u32).to_le_bytes());
-        Self::from_parts(n_labels, Codebooks { narrow, wide, nibble }, heads, starts.into(), records.into())
-    }
-}
-
-/// Bytes one feature takes in the packed form, its share of the bucket starts included.
-pub fn packed_size(n_labels: usize, weights: &[f64]) -> f32 {
-    let lowest = weights.iter().copied().fold(f64::INFINITY, f64::min);
-    2.0 + 4.0 / RECORDS_PER_BUCKET as f32 + coding(n_labels, weights.len(), lowest).1 as f32
-}
-
-/// Levels in geometric steps: a frequent feature's small weights matter as much as a rare one's large
-/// weight, so the error should be relative.
-fn codebook(lowest: f64, top: f64, levels: usize) -> Vec<f32> {
-    let step = (top / lowest).ln() / (levels.max(2) - 1) as f64;
-    (0..levels).map(|level| (lowest * (step * level as f64).exp()) as f32).collect()
 }
 
 #[cfg(test)]
@@ -757,29 +624,31 @@ mod tests {
         let (a, mut b) = (table("eng", 300, 17), table("eng", 300, 17));
         b.features.reverse();
         let (a, b) = (Weights::pack(17, vec![a]).expect("packs"), Weights::pack(17, vec![b]).expect("packs"));
-        assert_eq!(a.parts(), b.parts());
+        assert_eq!(a.records(), b.records());
+        assert!(a.starts().eq(b.starts()));
     }
 
     #[test]
     fn broken_parts_are_refused() {
         let weights = Weights::pack(17, vec![table("eng", 300, 17)]).expect("packs");
-        let (starts, records) = weights.parts();
+        let (starts, records) = (&weights.starts().collect::<Vec<u32>>()[..], &weights.records()[..]);
         let narrow = weights.codebooks().narrow.as_slice();
-        let rebuild = |starts: &[u8], records: &[u8], narrow: &[f32]| {
+        let rebuild = |starts: &[u32], records: &[u8], narrow: &[f32]| {
             Weights::from_parts(
                 17,
                 Codebooks { narrow: narrow.to_vec(), ..weights.codebooks().clone() },
                 weights.tables().to_vec(),
-                Bytes::copy_from_slice(starts),
+                starts,
                 Bytes::copy_from_slice(records),
             )
         };
         assert!(rebuild(starts, records, narrow).is_ok());
-        assert!(rebuild(&starts[4..], records, narrow).is_err());
+        assert!(rebuild(&starts[1..], records, narrow).is_err());
+        assert!(rebuild(&[], records, narrow).is_err());
         assert!(rebuild(starts, &records[1..], narrow).is_err());
         assert_eq!(rebuild(starts, records, &[f32::NAN]).err(), Some(WeightsError::NonFinite));
         let mut flipped = starts.to_vec();
-        flipped[5] ^= 0x80;
+        flipped[1] ^= 0x8000;
         assert!(rebuild(&flipped, records, narrow).is_err());
     }
 

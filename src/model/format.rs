@@ -1,5 +1,7 @@
 //! The files of a bundle: safetensors with fixed tensor names, checked before anything is believed.
 
+mod lengths;
+
 use super::manifest::{Manifest, SCHEMA, TaskCard};
 use crate::bayes::calibration::{Confidence, Confidences};
 use crate::bayes::odds::{Curve, Odds};
@@ -194,6 +196,17 @@ impl<'a> TaskFile<'a> {
         }
     }
 
+    /// Where the buckets of records begin; files of the first releases give them one by one.
+    fn starts(&self) -> Result<Vec<u32>, ModelFormatError> {
+        if self.tensors.tensor("starts").is_ok() {
+            return self.u32s("starts");
+        }
+        match lengths::starts(self.tensor("lengths", Dtype::U8)?.data()) {
+            Some(starts) => Ok(starts),
+            None => self.wrong("tensor lengths ends within a number or exceeds 32 bits".to_string()),
+        }
+    }
+
     /// The weights in this file, for a card's labels and tables.
     pub fn weights(&self, card: &TaskCard) -> Result<Weights, ModelFormatError> {
         let (n_labels, n_tables) = (card.labels.len(), card.tables.len());
@@ -240,7 +253,7 @@ impl<'a> TaskFile<'a> {
                 nibble: if self.tensors.tensor("nibble").is_ok() { self.f32s("nibble")? } else { Vec::new() },
             },
             tables,
-            self.raw("starts", Dtype::U32)?,
+            &self.starts()?,
             self.raw("records", Dtype::U8)?,
         )
         .map_err(|source| ModelFormatError::Weights { file: self.file.to_string(), source })
@@ -314,7 +327,7 @@ pub fn weight_tensors(weights: &Weights) -> Vec<(String, TensorBytes)> {
     let buckets: Vec<u32> = tables.iter().map(|t| t.n_buckets).collect();
     let documents: Vec<u64> = tables.iter().map(|t| t.documents).collect();
     let Codebooks { narrow, wide, nibble } = weights.codebooks();
-    let (starts, records) = weights.parts();
+    let lengths = lengths::of(weights.starts());
     vec![
         ("bias".into(), TensorBytes::f32s(vec![tables.len(), weights.n_labels()], &bias)),
         ("offset".into(), TensorBytes::f32s(vec![tables.len(), weights.n_labels()], &offset)),
@@ -324,8 +337,8 @@ pub fn weight_tensors(weights: &Weights) -> Vec<(String, TensorBytes)> {
         ("narrow".into(), TensorBytes::f32s(vec![narrow.len()], narrow)),
         ("wide".into(), TensorBytes::f32s(vec![wide.len()], wide)),
         ("nibble".into(), TensorBytes::f32s(vec![nibble.len()], nibble)),
-        ("starts".into(), TensorBytes::raw(Dtype::U32, 4, starts)),
-        ("records".into(), TensorBytes::raw(Dtype::U8, 1, records)),
+        ("lengths".into(), TensorBytes::raw(Dtype::U8, 1, &lengths)),
+        ("records".into(), TensorBytes::raw(Dtype::U8, 1, weights.records())),
     ]
 }
 
@@ -365,4 +378,26 @@ pub fn serialize(tensors: Vec<(String, TensorBytes)>) -> Result<Vec<u8>, ModelFo
 /// What the pipeline does to text, in sixteen hexadecimal digits: a model trained by another is refused.
 pub fn pipeline_fingerprint(spec: Option<&FeatureSpec>) -> String {
     format!("{:016x}", features::fingerprint(spec))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn starts(name: &str, tensor: TensorBytes) -> Result<Vec<u32>, ModelFormatError> {
+        let bytes = Bytes::from(serialize(vec![(name.to_string(), tensor)]).expect("writes"));
+        TaskFile::open("topic.safetensors", &bytes).expect("opens").starts()
+    }
+
+    #[test]
+    fn starts_are_read_as_lengths_and_as_they_were_written_before() {
+        let known = [0, 24, 24, 400];
+        let lengths = |bytes: &[u8]| TensorBytes::raw(Dtype::U8, 1, bytes);
+        let of = lengths::of(known.into_iter());
+        assert_eq!(starts("lengths", lengths(&of)).expect("lengths"), known);
+        assert_eq!(starts("starts", TensorBytes::u32s(&known)).expect("starts"), known);
+        let cut = starts("lengths", lengths(&of[..of.len() - 1])).expect_err("cut off");
+        assert!(cut.to_string().starts_with("topic.safetensors: tensor lengths ends within"), "{cut}");
+        assert!(starts("other", TensorBytes::u32s(&known)).is_err());
+    }
 }

@@ -688,7 +688,7 @@ mod tests {
             }
             let weights = Sums::count(&documents, &Recipe { rounds: 2, ..RECIPE }, None).pack(&documents);
             let weights = weights.expect("two labels");
-            (weights.parts().0.clone(), weights.parts().1.clone())
+            (weights.starts().collect::<Vec<u32>>(), weights.records().clone())
         };
         let forwards: Vec<usize> = (0..40).collect();
         let backwards: Vec<usize> = (0..40).rev().collect();

@@ -97,11 +97,12 @@ const HARMS: [Harm; 27] = [
         "records that lead nowhere",
         |f| {
             forge(f, "topic", |b| {
-                let at = tensor(b, "starts");
-                b[at + 4..at + 8].copy_from_slice(&u32::MAX.to_le_bytes());
+                let at = tensor(b, "lengths");
+                b[at] += 1;
+                b[at + 1] -= 1;
             });
         },
-        "topic.safetensors: bucket 0 runs backwards or past the end",
+        "topic.safetensors: bucket 0 holds a broken record",
     ),
     (
         "fingerprints out of order",

@@ -40,7 +40,7 @@ const SPEC: FeatureSpec = FeatureSpec {
 };
 
 /// Bytes of the table per documents^(2/3).
-const BYTES: f64 = 1950.0;
+const BYTES: f64 = 3200.0;
 /// The part of them that tells close relatives apart.
 const RELATIVES_SHARE: f64 = 0.07;
 /// Texts are cut to about a sentence, so that a label of articles and one of sentences weigh alike.

@@ -60,7 +60,7 @@ fn recipe(args: &TrainArgs) -> Recipe {
         first: 0.05,
         alone: 0.1,
         temperature: 100.0,
-        bytes: args.bytes.unwrap_or(2400.0),
+        bytes: args.bytes.unwrap_or(2060.0),
     }
 }
 

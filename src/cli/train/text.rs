@@ -48,7 +48,7 @@ const SPEC: FeatureSpec = FeatureSpec {
 fn recipe(args: &TrainArgs) -> Recipe {
     let (alpha, balance, bytes) = match args.task {
         TrainTask::Spam => (0.3, 0.5, 1200.0),
-        _ => (1.0, 0.5, 1800.0),
+        _ => (1.0, 0.5, 1640.0),
     };
     Recipe {
         variant: Variant::Complement,
