@@ -39,6 +39,8 @@ mod limits;
 mod mixed;
 // Broken, foreign and hostile bundles; `glotsift model`.
 mod models;
+// Clients of another age than the server: the contract as it was, and as it may become.
+mod other_ages;
 // The proto follows the lint rules and does not change unseen.
 mod proto_lint;
 // `glotsift serve`: settings, exit codes, signals.
