@@ -41,6 +41,9 @@ mod mixed;
 mod models;
 // Clients of another age than the server: the contract as it was, and as it may become.
 mod other_ages;
+// Publishing where there is no room, or nothing may be written.
+#[cfg(target_os = "linux")]
+mod full_disk;
 // The proto follows the lint rules and does not change unseen.
 mod proto_lint;
 // `glotsift serve`: settings, exit codes, signals.
