@@ -79,7 +79,7 @@ pub struct RawServeArgs {
     /// How long a connection may take to say that it speaks HTTP/2 [default: 10]
     #[arg(long, value_name = "SECONDS")]
     pub handshake_seconds: Option<u32>,
-    /// How long one request message may take to arrive [default: 30]
+    /// How long one request message, or one HTTP/2 frame, may take to arrive [default: 30]
     #[arg(long, value_name = "SECONDS")]
     pub receive_seconds: Option<u32>,
     /// Ping quiet clients this often [default: 30]

@@ -1,6 +1,6 @@
 //! The wire: generated messages, their conversion, and the server. Generated types stop here.
 //!
-//! A call passes through [`server`] (accepting, drain), `connection` (TLS, handshake, age), `call` (request id, [`auth`], deadline, panics, log),
+//! A call passes through [`server`] (accepting, drain), `connection` (TLS, handshake, age), `framing` (time of a frame), `call` (request id, [`auth`], deadline, panics, log),
 //! `share` and `rate` (how much of everything a connection and a client get), `intake` (bytes and time of what comes in), [`codec`] (bounded decoding), `service` (the methods), `cpu` (who classifies when) and [`convert`] (checked values in, messages out).
 
 pub mod auth;
@@ -10,6 +10,7 @@ pub mod codec;
 mod connection;
 pub mod convert;
 mod cpu;
+mod framing;
 pub mod health;
 mod intake;
 mod offsets;

@@ -1,11 +1,16 @@
 //! Files of bundles: read whole, published by write, fsync, rename, fsync of the folder.
 
+mod disk;
+#[cfg(test)]
+mod tests;
+
 use crate::model::format::ModelFormatError;
 use crate::model::manifest::Manifest;
 use crate::model::{Bundle, Model};
 use bytes::Bytes;
+use disk::{Disk, RealDisk};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -86,67 +91,90 @@ pub fn check_target(folder: &Path) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Writes a bundle so that a reader sees all of it or nothing: into a hidden folder beside `folder`,
-/// everything synced, then renamed. An existing bundle is replaced; anything else in the way is refused.
+/// Writes a bundle so that a reader sees all of it or nothing, and no loss of power leaves less: into a hidden folder
+/// beside `folder`, everything synced, then renamed. An existing bundle is replaced; anything else in the way is refused.
 pub fn publish_bundle(bundle: &Bundle, folder: &Path) -> Result<(), StorageError> {
     check_target(folder)?;
-    let parent = match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(parent).map_err(io_error("create", parent))?;
-    let staging = tempfile::Builder::new()
-        .prefix(".glotsift-")
-        .tempdir_in(parent)
-        .map_err(io_error("create a folder in", parent))?;
-    for (name, bytes) in &bundle.files {
-        write_synced(&staging.path().join(name), bytes)?;
-    }
-    write_synced(&staging.path().join(MANIFEST), &bundle.manifest.to_bytes())?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(staging.path(), fs::Permissions::from_mode(0o755))
-            .map_err(io_error("set permissions of", staging.path()))?;
-    }
-    sync_folder(staging.path())?;
-    if exchange(staging.path(), folder) {
-        // what is in the staging folder now is the old bundle, and goes with it
-        drop(staging);
-    } else if folder.exists() {
-        // Where two folders cannot change places in one step, the old one steps aside first and goes last.
-        let aside = tempfile::Builder::new()
-            .prefix(".glotsift-old-")
-            .tempdir_in(parent)
-            .map_err(io_error("create a folder in", parent))?;
-        fs::rename(folder, aside.path().join("bundle")).map_err(io_error("move aside", folder))?;
-        fs::rename(staging.keep(), folder).map_err(io_error("rename to", folder))?;
-    } else {
-        fs::rename(staging.keep(), folder).map_err(io_error("rename to", folder))?;
-    }
-    sync_folder(parent)
+    publish_on(&mut RealDisk, bundle, folder)
 }
 
-/// Lets two folders change places in one step; `false` where that is not possible.
-fn exchange(a: &Path, b: &Path) -> bool {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE).is_ok()
+const STAGING: &str = ".glotsift-";
+const ASIDE: &str = ".glotsift-old-";
+
+fn publish_on(disk: &mut impl Disk, bundle: &Bundle, folder: &Path) -> Result<(), StorageError> {
+    let parent = parent_of(folder);
+    create_folders(disk, parent)?;
+    let staging = disk.create_hidden(parent, STAGING).map_err(io_error("create a folder in", parent))?;
+    let old = fill(disk, bundle, &staging)
+        .and_then(|()| swap(disk, &staging, folder, parent))
+        // The failure is what is told, not one of cleaning up after it.
+        .inspect_err(|_| drop(disk.remove_folder(&staging)))?;
+    disk.sync(parent).map_err(io_error("sync", parent))?;
+    if let Some(old) = old {
+        // Only now that the disk knows whose the name is; a bundle that stays for longer is no failure.
+        let _ = disk.remove_folder(&old);
     }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = (a, b);
-        false
+    Ok(())
+}
+
+/// Creates what is missing of a path, each folder's name synced before anything is put into it.
+fn create_folders(disk: &mut impl Disk, path: &Path) -> Result<(), StorageError> {
+    if disk.exists(path) {
+        return Ok(());
+    }
+    let parent = parent_of(path);
+    create_folders(disk, parent)?;
+    disk.create_folder(path).map_err(io_error("create", path))?;
+    disk.sync(parent).map_err(io_error("sync", parent))
+}
+
+fn fill(disk: &mut impl Disk, bundle: &Bundle, staging: &Path) -> Result<(), StorageError> {
+    let manifest = bundle.manifest.to_bytes();
+    let files = bundle.files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..]));
+    for (name, bytes) in files.chain([(MANIFEST, &manifest[..])]) {
+        let path = staging.join(name);
+        disk.write(&path, bytes).map_err(io_error("write", &path))?;
+        disk.sync(&path).map_err(io_error("sync", &path))?;
+    }
+    disk.open_to_all(staging).map_err(io_error("set permissions of", staging))?;
+    disk.sync(staging).map_err(io_error("sync", staging))
+}
+
+/// Gives the staged bundle its name; where the bundle is that had it.
+fn swap(
+    disk: &mut impl Disk,
+    staging: &Path,
+    folder: &Path,
+    parent: &Path,
+) -> Result<Option<PathBuf>, StorageError> {
+    if !disk.exists(folder) {
+        disk.rename(staging, folder).map_err(io_error("rename to", folder))?;
+        return Ok(None);
+    }
+    if disk.exchange(staging, folder) {
+        return Ok(Some(staging.to_owned()));
+    }
+    // Where two folders cannot change places in one step, the old one steps aside first.
+    let aside = disk.create_hidden(parent, ASIDE).map_err(io_error("create a folder in", parent))?;
+    let stepped = aside.join("bundle");
+    disk.rename(folder, &stepped).map_err(io_error("move aside", folder))?;
+    if let Err(error) = disk.rename(staging, folder) {
+        let _ = disk.rename(&stepped, folder);
+        return Err(io_error("rename to", folder)(error));
+    }
+    Ok(Some(aside))
+}
+
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 
 /// Replaces one file whole: written beside it, synced, renamed.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = parent_of(path);
     let mut file = tempfile::Builder::new()
         .prefix(".glotsift-")
         .tempfile_in(parent)
@@ -154,15 +182,5 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     file.write_all(bytes).map_err(io_error("write", path))?;
     file.as_file().sync_all().map_err(io_error("sync", path))?;
     file.persist(path).map_err(|e| io_error("rename to", path)(e.error))?;
-    sync_folder(parent)
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
-    let mut file = File::create(path).map_err(io_error("create", path))?;
-    file.write_all(bytes).map_err(io_error("write", path))?;
-    file.sync_all().map_err(io_error("sync", path))
-}
-
-fn sync_folder(folder: &Path) -> Result<(), StorageError> {
-    File::open(folder).and_then(|f| f.sync_all()).map_err(io_error("sync", folder))
+    RealDisk.sync(parent).map_err(io_error("sync", parent))
 }

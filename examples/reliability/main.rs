@@ -6,6 +6,10 @@
 // A figure that cannot be measured is a failure of the run.
 #![allow(clippy::unwrap_used)]
 
+mod bundles;
+#[path = "../../fuzz/mod.rs"]
+#[allow(dead_code)]
+mod fuzz;
 mod hostile;
 mod load;
 #[path = "../../tests/it/raw.rs"]
@@ -27,13 +31,19 @@ pub fn outcome(pass: bool, figures: String) -> Outcome {
     Outcome { pass, figures }
 }
 
-const TESTS: [&str; 10] = ["T1", "T2", "T3", "T4", "T5", "T6", "T7", "T13", "T23", "T25"];
+const TESTS: [&str; 12] = ["T1", "T2", "T3", "T4", "T5", "T6", "T7", "T10", "T11", "T13", "T23", "T25"];
 
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     // The server is this program too, so that it is surely of the same build.
     if args.first().is_some_and(|arg| arg == "serve") {
         return glotsift::cli::run();
+    }
+    // So is the publisher that gets killed.
+    if let [publish, folder] = &args[..]
+        && publish == "publish"
+    {
+        return bundles::publish_for_ever(folder.as_ref());
     }
     let mut seconds = 180;
     if let Some(at) = args.iter().position(|arg| arg == "--seconds") {
@@ -59,6 +69,8 @@ fn main() -> ExitCode {
                 "T5" => hostile::empty_items().await,
                 "T6" => hostile::silent_and_slow().await,
                 "T7" => hostile::frames().await,
+                "T10" => bundles::hostile_bundles(),
+                "T11" => bundles::killed(),
                 "T13" => load::soak(soak).await,
                 "T23" => token::timing(),
                 _ => load::start().await,

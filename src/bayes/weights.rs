@@ -64,6 +64,9 @@ impl Table {
     }
 }
 
+/// With larger ones the scores of a text could pass all numbers.
+const LARGEST: f32 = 1e6;
+
 /// More labels would leave fewer than 16 levels.
 pub const MAX_LABELS: usize = 4096;
 
@@ -163,6 +166,8 @@ pub enum WeightsError {
     Shape(String),
     #[error("a weight or bias is not finite")]
     NonFinite,
+    #[error("a weight, bias or offset is beyond ±{LARGEST}")]
+    TooLarge,
 }
 
 #[inline]
@@ -263,6 +268,11 @@ impl Weights {
             })
         {
             return Err(WeightsError::NonFinite);
+        }
+        let of_tables = tables.iter().flat_map(|t| t.bias.iter().chain(&t.offsets));
+        let numbers = narrow.iter().chain(wide).chain(nibble).chain(of_tables);
+        if numbers.filter(|n| n.is_finite()).any(|n| n.abs() > LARGEST) {
+            return Err(WeightsError::TooLarge);
         }
         if !tables.is_sorted_by(|a, b| a.name < b.name) {
             return shape("tables are not in order of their names".into());

@@ -1,6 +1,7 @@
 //! One connection from its first byte to its end.
 
 use crate::rpc::call::Calls;
+use crate::rpc::framing::Framed;
 use crate::rpc::reload::Watched;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -8,23 +9,18 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::io;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::service::Routes;
-
-/// The client preface; a connection that has not sent it is nobody's.
-const PREFACE_BYTES: usize = 24;
 
 /// For the UNAVAILABLE of calls that are cut to reach their clients.
 pub(crate) const LAST_WORD: Duration = Duration::from_millis(200);
@@ -54,6 +50,8 @@ pub(crate) struct Server {
     pub(crate) ages: Ages,
     /// For TLS and the client preface together.
     pub(crate) handshake: Duration,
+    /// For one frame.
+    pub(crate) receive: Duration,
     /// No new streams; connections end with their last one.
     pub(crate) drain: CancellationToken,
     /// Connections end now.
@@ -86,9 +84,10 @@ impl Server {
         peer: IpAddr,
         deadline: Instant,
     ) {
-        let received = Arc::new(AtomicUsize::new(0));
-        let io = TokioIo::new(Counted { stream, received: received.clone() });
-        let silent = || received.load(Ordering::Relaxed) < PREFACE_BYTES;
+        let stream = Framed::new(stream, self.receive);
+        let greeted = stream.greeted();
+        let io = TokioIo::new(stream);
+        let silent = || !greeted.load(Ordering::Relaxed);
         let calls = self.calls;
         let shares = calls.shares(peer);
         let stop = shares.stop.clone();
@@ -139,50 +138,5 @@ impl Server {
                 () = self.cut.cancelled() => return,
             }
         }
-    }
-}
-
-/// A stream that counts what it has received, to tell a silent peer from a slow one.
-struct Counted<S> {
-    stream: S,
-    received: Arc<AtomicUsize>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.received.fetch_add(buf.filled().len() - before, Ordering::Relaxed);
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

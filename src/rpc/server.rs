@@ -48,7 +48,7 @@ pub struct ServeConfig {
     pub drain: Duration,
     /// How long a new connection may take to say that it speaks HTTP/2.
     pub handshake: Duration,
-    /// How long one request message may take to arrive.
+    /// How long one request message, or one frame, may take to arrive.
     pub receive: Duration,
     pub keepalive: Duration,
     pub max_connections: usize,
@@ -110,6 +110,10 @@ impl ServeConfig {
 
 /// A peer that does not answer a ping for this long is gone.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Request bytes that a call's client may send ahead, and reply bytes that wait for who does not read them: together what
+/// one such client can make the server hold, for a call. hyper's own are 1 MiB and 400 KiB.
+const STREAM_WINDOW: u32 = 256 << 10;
+const SEND_BUFFER: usize = 128 << 10;
 /// After a failed accept, such as too many open files: a busy loop would help nobody.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -163,6 +167,7 @@ pub async fn serve(
         tls,
         ages: Ages { age: config.connection_age, grace: config.connection_grace },
         handshake: config.handshake,
+        receive: config.receive,
         drain,
         cut,
     };
@@ -249,6 +254,8 @@ fn http(config: &ServeConfig) -> http2::Builder<TokioExecutor> {
     let mut http = http2::Builder::new(TokioExecutor::new());
     http.timer(TokioTimer::new())
         .max_concurrent_streams(config.max_concurrent_streams)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(config.keepalive)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .max_header_list_size(16 << 10);

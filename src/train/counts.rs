@@ -122,25 +122,29 @@ impl TableCounts {
         Some(())
     }
 
-    /// Adds the counts of another table.
-    pub(super) fn absorb(&mut self, mut other: Self) {
+    /// Adds the counts of another table; `None` when a sum is too large for its type.
+    pub(super) fn absorb(&mut self, mut other: Self) -> Option<()> {
         self.merge();
         let numbers: Vec<u32> = other.cells.iter().map(|cell| self.cell(cell.clone())).collect();
         for (&number, n) in numbers.iter().zip(&other.documents) {
-            self.documents[number as usize] += n;
+            let documents = &mut self.documents[number as usize];
+            *documents = documents.checked_add(*n)?;
         }
+        let mut fits = true;
         let mut all = std::mem::take(&mut self.merged);
         all.extend(other.entries().iter().map(|e| Entry { cell: numbers[e.cell as usize], ..*e }));
         all.par_sort_unstable_by_key(|e| (e.hash, e.cell));
         all.dedup_by(|b, a| {
             let same = (a.hash, a.cell) == (b.hash, b.cell);
             if same {
-                a.sum += b.sum;
-                a.documents += b.documents;
+                let (sum, documents) = (a.sum.checked_add(b.sum), a.documents.checked_add(b.documents));
+                fits &= sum.is_some() && documents.is_some();
+                (a.sum, a.documents) = (sum.unwrap_or(a.sum), documents.unwrap_or(a.documents));
             }
             same
         });
         self.merged = all;
+        fits.then_some(())
     }
 
     /// This table less another; `None` when the other holds what this one does not.

@@ -4,7 +4,7 @@
 use super::counts::{Cell, Counts, Entry, TableCounts};
 use crate::features::{FeatureSpec, fingerprint};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MAGIC: &str = "glotsift counts";
 const VERSION: u32 = 1;
@@ -30,6 +30,8 @@ pub enum LedgerError {
     Task { found: String, expected: String },
     #[error("the counts contradict themselves")]
     Broken,
+    #[error("the counts together are more than can be counted")]
+    TooMany,
     #[error("documents to forget were never counted, or not with this label, source and language")]
     NeverCounted,
 }
@@ -95,10 +97,15 @@ impl Ledger {
             return Err(LedgerError::Pipeline);
         }
         let mut counts = Counts::new(spec);
+        if file.labels.iter().collect::<BTreeSet<_>>().len() < file.labels.len() {
+            return Err(LedgerError::Broken);
+        }
         for table in file.tables {
             let name = table.name.clone();
             let read = table_counts(table, file.labels.len()).ok_or(LedgerError::Broken)?;
-            counts.tables.insert(name, read);
+            if counts.tables.insert(name, read).is_some() {
+                return Err(LedgerError::Broken);
+            }
         }
         Ok(Self { task: file.task, labels: file.labels, counts })
     }
@@ -137,11 +144,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Adds other counts of the same labels.
-    pub fn add(&mut self, mut other: Counts) {
+    /// Adds other counts of the same labels; what has been added when that fails is of no use.
+    pub fn add(&mut self, mut other: Counts) -> Result<(), LedgerError> {
         for (name, table) in std::mem::take(&mut other.tables) {
-            self.counts.tables.entry(name).or_default().absorb(table);
+            self.counts.tables.entry(name).or_default().absorb(table).ok_or(LedgerError::TooMany)?;
         }
+        Ok(())
     }
 
     /// Takes counts away exactly; nothing changes when they were never added.
@@ -197,6 +205,10 @@ fn table_file(name: &str, table: &mut TableCounts) -> TableFile {
     }
 }
 
+/// No cell has so many documents, and sums over all cells of a file still fit.
+const MOST_DOCUMENTS: u64 = 1 << 40;
+
+/// `None` for what [`table_file`] does not write: what is counted twice or not at all could not be forgotten again.
 fn table_counts(file: TableFile, n_labels: usize) -> Option<TableCounts> {
     let n = file.hashes.len();
     if file.cell.len() != n || file.documents.len() != n || file.sums.len() != n {
@@ -204,7 +216,7 @@ fn table_counts(file: TableFile, n_labels: usize) -> Option<TableCounts> {
     }
     let mut cells = Vec::with_capacity(file.cells.len());
     for (source, label, held_back, documents) in file.cells {
-        if usize::from(label) >= n_labels {
+        if usize::from(label) >= n_labels || !(1..=MOST_DOCUMENTS).contains(&documents) {
             return None;
         }
         cells.push((Cell { source, label, held_back }, documents));
@@ -213,10 +225,13 @@ fn table_counts(file: TableFile, n_labels: usize) -> Option<TableCounts> {
     let mut entries = Vec::with_capacity(n);
     for i in 0..n {
         hash = hash.checked_add(file.hashes[i])?;
-        if file.cell[i] as usize >= cells.len() {
+        let entry = Entry { hash, cell: file.cell[i], documents: file.documents[i], sum: file.sums[i] };
+        let ascends = entries.last().is_none_or(|e: &Entry| (e.hash, e.cell) < (hash, entry.cell));
+        let (_, of_cell) = cells.get(entry.cell as usize)?;
+        if !ascends || !(1..=*of_cell).contains(&u64::from(entry.documents)) {
             return None;
         }
-        entries.push(Entry { hash, cell: file.cell[i], documents: file.documents[i], sum: file.sums[i] });
+        entries.push(entry);
     }
     TableCounts::from_parts(cells, entries)
 }
@@ -250,8 +265,8 @@ mod tests {
     fn shards_in_any_order_give_the_same_bytes() {
         let whole = ledger(&[0..120]).to_bytes();
         let mut merged = ledger(&[80..120]);
-        merged.add(ledger(&[0..30]).counts);
-        merged.add(ledger(&[30..80]).counts);
+        merged.add(ledger(&[0..30]).counts).expect("they add up");
+        merged.add(ledger(&[30..80]).counts).expect("they add up");
         assert_eq!(merged.to_bytes(), whole);
     }
 
@@ -259,7 +274,7 @@ mod tests {
     fn forgetting_undoes_adding_to_the_byte() {
         let before = ledger(&[0..60]).to_bytes();
         let mut changed = ledger(&[0..60]);
-        changed.add(ledger(&[60..100]).counts);
+        changed.add(ledger(&[60..100]).counts).expect("they add up");
         assert_ne!(changed.to_bytes(), before);
         changed.forget(ledger(&[60..100]).counts).expect("they were counted");
         assert_eq!(changed.to_bytes(), before);
@@ -277,6 +292,39 @@ mod tests {
         assert_eq!(Ledger::from_bytes(&bytes, "topic", other).err(), Some(LedgerError::Pipeline));
         assert!(matches!(Ledger::from_bytes(&bytes, "spam", SPEC), Err(LedgerError::Task { .. })));
         assert!(Ledger::from_bytes(&bytes[..bytes.len() / 2], "topic", SPEC).is_err());
+    }
+
+    #[test]
+    fn counts_that_could_not_be_forgotten_again_are_refused() {
+        let harms: [fn(&mut File); 8] = [
+            |file| file.labels[1] = "a".into(),
+            |file| file.tables[1].name = file.tables[0].name.clone(),
+            |file| file.tables[0].cells[0].3 = 0,
+            |file| file.tables[0].cells[0].3 = u64::MAX,
+            |file| file.tables[0].documents[0] = 0,
+            |file| file.tables[0].documents[0] = u32::MAX,
+            |file| (file.tables[0].hashes[1], file.tables[0].cell[1]) = (0, file.tables[0].cell[0]),
+            |file| file.tables[0].hashes[1] = u64::MAX,
+        ];
+        for (i, harm) in harms.into_iter().enumerate() {
+            let mut file: File = postcard::from_bytes(&ledger(&[0..40]).to_bytes()).expect("our own bytes");
+            harm(&mut file);
+            let bytes = postcard::to_stdvec(&file).expect("bytes");
+            assert_eq!(
+                Ledger::from_bytes(&bytes, "topic", SPEC).err(),
+                Some(LedgerError::Broken),
+                "harm {i}"
+            );
+        }
+    }
+
+    #[test]
+    fn counts_that_do_not_add_up_are_refused() {
+        let mut file: File = postcard::from_bytes(&ledger(&[0..40]).to_bytes()).expect("our own bytes");
+        file.tables[0].sums[0] = u64::MAX;
+        let bytes = postcard::to_stdvec(&file).expect("bytes");
+        let read = || Ledger::from_bytes(&bytes, "topic", SPEC).expect("a sum is a sum");
+        assert_eq!(read().add(read().counts), Err(LedgerError::TooMany));
     }
 
     #[test]

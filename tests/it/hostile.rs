@@ -113,6 +113,40 @@ async fn a_silent_connection_is_closed() {
 }
 
 #[tokio::test]
+async fn a_frame_that_never_ends_closes_its_connection() {
+    use crate::raw::{CONTINUATION, DATA, END_HEADERS, HEADERS, call_headers, frame, greet};
+    let config = ServeConfig { receive: Duration::from_millis(300), ..Default::default() };
+    let server = TestServer::with(config).await;
+    let call = call_headers(&format!("/{CLASSIFY}"));
+    let open = frame(HEADERS, END_HEADERS, 1, &call);
+    let endless = [
+        [open.clone(), frame(DATA, 0, 1, &[0; 1_000])].concat(),
+        frame(HEADERS, END_HEADERS, 1, &call.repeat(10)),
+        // Frames that end, of headers that do not.
+        [frame(HEADERS, 0, 1, &call), frame(CONTINUATION, 0, 1, &[]).repeat(100)].concat(),
+    ];
+    for bytes in endless {
+        let (mut reader, mut writer) = greet(server.address).await.unwrap().into_split();
+        let dribble = tokio::spawn(async move {
+            let (start, rest) = bytes.split_at(bytes.len().min(250));
+            writer.write_all(start).await.unwrap();
+            for byte in rest {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let _ = writer.write_all(&[*byte]).await;
+            }
+        });
+        let mut sink = Vec::new();
+        let _ = tokio::time::timeout(Duration::from_secs(10), reader.read_to_end(&mut sink)).await.unwrap();
+        assert!(!dribble.is_finished(), "it was sent in whole");
+        dribble.abort();
+    }
+    // Between frames there is time.
+    let mut idle = greet(server.address).await.unwrap();
+    let quiet = tokio::time::timeout(Duration::from_millis(900), idle.read_to_end(&mut Vec::new())).await;
+    assert!(quiet.is_err(), "an idle connection was closed");
+}
+
+#[tokio::test]
 async fn connections_over_the_limit_are_closed_at_once() {
     let config = ServeConfig { max_connections: 1, ..Default::default() };
     let server = TestServer::with(config).await;

@@ -3,6 +3,10 @@
 // Helpers fail like the tests they serve; clippy.toml covers only test functions themselves.
 #![allow(clippy::unwrap_used)]
 
+// What a run of the example tells besides is not asked for here.
+#[allow(dead_code)]
+#[path = "../../fuzz/mod.rs"]
+mod fuzzing;
 mod raw;
 mod support;
 mod tiny;
@@ -23,6 +27,8 @@ mod classify_rpc;
 mod eval_cli;
 // Frames that no client may send, and floods of those it may.
 mod frames;
+// What takes bytes or text from others, given mutated inputs for a moment.
+mod fuzz;
 // grpc.health.v1 through start, running and drain.
 mod health;
 // Requests broken below the level of messages.
@@ -33,6 +39,11 @@ mod limits;
 mod mixed;
 // Broken, foreign and hostile bundles; `glotsift model`.
 mod models;
+// Clients of another age than the server: the contract as it was, and as it may become.
+mod other_ages;
+// Publishing where there is no room, or nothing may be written.
+#[cfg(target_os = "linux")]
+mod full_disk;
 // The proto follows the lint rules and does not change unseen.
 mod proto_lint;
 // `glotsift serve`: settings, exit codes, signals.

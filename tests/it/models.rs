@@ -44,7 +44,7 @@ fn write(folder: &Path, manifest: &str) {
     fs::write(folder.join("manifest.json"), manifest).unwrap();
 }
 
-const HARMS: [Harm; 27] = [
+const HARMS: [Harm; 28] = [
     (
         "cut short",
         |f| {
@@ -92,6 +92,16 @@ const HARMS: [Harm; 27] = [
             });
         },
         "not finite",
+    ),
+    (
+        "weights that no sum can hold",
+        |f| {
+            forge(f, "topic", |b| {
+                let at = tensor(b, "offset");
+                b[at..at + 4].copy_from_slice(&f32::MAX.to_le_bytes());
+            });
+        },
+        "topic.safetensors: a weight, bias or offset is beyond ±1000000",
     ),
     (
         "records that lead nowhere",

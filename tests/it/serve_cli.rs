@@ -22,10 +22,11 @@ fn ends(command: &mut Command) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
-struct Running {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
-    address: SocketAddr,
+/// A server in a process of its own; what its log says comes by `stderr`.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) stderr: BufReader<ChildStderr>,
+    pub(crate) address: SocketAddr,
 }
 
 impl Running {
@@ -33,7 +34,7 @@ impl Running {
         Self::run(glotsift(&["serve", "--listen", "127.0.0.1:0"]).args(args))
     }
 
-    fn run(command: &mut Command) -> Self {
+    pub(crate) fn run(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
@@ -54,7 +55,7 @@ impl Running {
     }
 
     /// Exit code and the rest of the log.
-    fn ended(mut self) -> (i32, String) {
+    pub(crate) fn ended(mut self) -> (i32, String) {
         let deadline = Instant::now() + PATIENCE;
         while self.child.try_wait().unwrap().is_none() {
             if Instant::now() > deadline {

@@ -62,6 +62,16 @@ impl TestServer {
     /// Posts raw bytes as the body of one call and returns how it ended. Not by tonic's client, which would end a
     /// call with a deadline itself.
     pub(crate) async fn post(&self, method: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Status {
+        self.exchange(method, headers, body).await.0
+    }
+
+    /// The same with the reply's body, frames and all.
+    pub(crate) async fn exchange(
+        &self,
+        method: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> (Status, Bytes) {
         let mut request = http::Request::post(format!("http://{}/{method}", self.address))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
@@ -78,7 +88,8 @@ impl TestServer {
         let from_headers = Status::from_header_map(response.headers());
         let collected = response.into_body().collect().await.unwrap();
         let status = from_headers.or_else(|| Status::from_header_map(collected.trailers()?));
-        status.unwrap_or_else(|| Status::new(Code::Unknown, "the server sent no status"))
+        let status = status.unwrap_or_else(|| Status::new(Code::Unknown, "the server sent no status"));
+        (status, collected.to_bytes())
     }
 }
 

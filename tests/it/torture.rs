@@ -1,42 +1,15 @@
 //! Text no author would write: nothing panics, and everything said about it is true of the text given.
 
+use crate::fuzzing::sound::problem;
 use crate::support::model;
 use glotsift::classify::{Classification, Decision, Options, classify};
 use glotsift::language::LanguageVerdict;
-use glotsift::noise::NoiseSpan;
 use glotsift::text::Article;
 use proptest::prelude::*;
 
 fn classified(title: &str, text: &str) -> Classification {
     let options = Options { explain: true, clean_text: true, ..Options::default() };
     classify(&model(), &Article { title, text, ..Article::default() }, &options)
-}
-
-fn problem(title: &str, text: &str, got: &Classification) -> Option<String> {
-    let unit = |p: f64| (0.0..=1.0).contains(&p);
-    let inside = |text: &str, spans: &[NoiseSpan]| {
-        spans.iter().all(|s| text.get(s.range.clone()).is_some_and(|s| !s.is_empty()) && unit(s.confidence))
-    };
-    let total = |p: &mut dyn Iterator<Item = f64>| p.sum::<f64>() <= 1.0 + 1e-9;
-    let topics = || got.topics.iter().map(|topic| topic.probability);
-    let languages = || got.language.alternatives.iter().map(|language| language.probability);
-    let checks = [
-        ("noise within the text", inside(text, &got.noise)),
-        ("noise within the title", inside(title, &got.title_noise)),
-        ("noise in order", got.noise.is_sorted_by_key(|span| span.range.start)),
-        ("language spans within the text", {
-            got.language_spans.iter().all(|s| text.get(s.range.clone()).is_some() && unit(s.probability))
-        }),
-        ("topics in [0, 1]", topics().all(unit) && total(&mut topics())),
-        ("topics best first", got.topics.is_sorted_by(|a, b| a.probability >= b.probability)),
-        ("languages in [0, 1]", unit(got.language.probability) && languages().all(unit)),
-        ("languages sum to 1", total(&mut languages())),
-        ("spam in [0, 1]", unit(got.spam.probability)),
-        ("noise ratio in [0, 1]", unit(got.noise_ratio)),
-        ("evidence finite", got.evidence.iter().all(|e| e.log_odds.is_finite())),
-        ("bytes used", got.text_bytes_used <= got.text_bytes_total),
-    ];
-    checks.iter().find(|(_, holds)| !holds).map(|(name, _)| format!("{name} does not hold: {got:?}"))
 }
 
 #[track_caller]

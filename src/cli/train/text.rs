@@ -209,7 +209,8 @@ pub fn train(
     let mut ledger = Ledger { task: args.task.name().to_string(), labels: names.clone(), counts };
     for other in &mut kept {
         other.renumber(&names).map_err(|e| Failure::Work(anyhow!(e)))?;
-        ledger.add(std::mem::replace(&mut other.counts, Counts::new(spec)));
+        let counts = std::mem::replace(&mut other.counts, Counts::new(spec));
+        ledger.add(counts).map_err(|e| Failure::Work(anyhow!("--add-to: {e}")))?;
     }
     if !args.forget.is_empty() {
         let forgotten = data.to_forget(args)?;

@@ -1,0 +1,182 @@
+//! Where in HTTP/2's framing a connection stands: what of the preface is there, and how long a frame may take.
+//!
+//! hyper waits for the rest of a frame as long as the peer answers pings, and nobody answers in the midst of a frame:
+//! the keepalive ends such a connection late. Here a frame has the time that a message has.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// The client preface; a connection that has not sent it is nobody's.
+const PREFACE_BYTES: usize = 24;
+const HEAD_BYTES: usize = 9;
+const HEADERS: u8 = 1;
+const PUSH_PROMISE: u8 = 5;
+const CONTINUATION: u8 = 9;
+const END_HEADERS: u8 = 4;
+
+/// A stream that fails with `TimedOut` once a frame, or a block of headers in several, has been awaited for too long.
+pub(super) struct Framed<S> {
+    stream: S,
+    frames: Frames,
+    patience: Duration,
+    /// Runs while the rest of a frame is awaited.
+    timer: Option<Pin<Box<Sleep>>>,
+    greeted: Arc<AtomicBool>,
+}
+
+impl<S> Framed<S> {
+    pub(super) fn new(stream: S, patience: Duration) -> Self {
+        let (frames, greeted) = (Frames::default(), Arc::default());
+        Self { stream, frames, patience, timer: None, greeted }
+    }
+
+    /// Turns true with the last byte of the preface.
+    pub(super) fn greeted(&self) -> Arc<AtomicBool> {
+        self.greeted.clone()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if this.frames.advance(&buf.filled()[before..]) {
+            this.timer = None;
+        }
+        if this.frames.preface == PREFACE_BYTES {
+            this.greeted.store(true, Ordering::Relaxed);
+        }
+        if read.is_pending() && this.frames.is_within() {
+            let patience = this.patience;
+            let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
+            if timer.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "a frame took too long")));
+            }
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Framed<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[derive(Default)]
+struct Frames {
+    /// Bytes of it that are there.
+    preface: usize,
+    /// A frame's head (its length in three bytes, its type, its flags, its stream), and how much of it is there.
+    head: [u8; HEAD_BYTES],
+    head_len: usize,
+    /// Bytes of the frame still to come, once its head is whole.
+    remaining: usize,
+    /// A block of headers goes on in the next frame.
+    headers: bool,
+}
+
+impl Frames {
+    /// Whether what was awaited ended in `data`.
+    fn advance(&mut self, mut data: &[u8]) -> bool {
+        let mut ended = false;
+        let step = (PREFACE_BYTES - self.preface).min(data.len());
+        self.preface += step;
+        data = &data[step..];
+        while !data.is_empty() {
+            let step = match HEAD_BYTES - self.head_len {
+                0 => self.remaining.min(data.len()),
+                missing => missing.min(data.len()),
+            };
+            let (part, rest) = data.split_at(step);
+            if self.head_len < HEAD_BYTES {
+                self.head[self.head_len..self.head_len + step].copy_from_slice(part);
+                self.head_len += step;
+                let [high, mid, low, ..] = self.head;
+                self.remaining = u32::from_be_bytes([0, high, mid, low]) as usize;
+            } else {
+                self.remaining -= step;
+            }
+            data = rest;
+            if self.head_len == HEAD_BYTES && self.remaining == 0 {
+                let [_, _, _, kind, flags, ..] = self.head;
+                if matches!(kind, HEADERS | PUSH_PROMISE | CONTINUATION) {
+                    self.headers = flags & END_HEADERS == 0;
+                }
+                self.head_len = 0;
+                ended |= !self.headers;
+            }
+        }
+        ended
+    }
+
+    /// In the midst of something that has begun; the preface has a clock of its own.
+    fn is_within(&self) -> bool {
+        self.head_len > 0 || self.headers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        [&[0, 0, payload.len() as u8, kind, flags, 0, 0, 0, 1][..], payload].concat()
+    }
+
+    #[test]
+    fn frames_are_followed_whatever_the_pieces() {
+        let whole = [
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+            frame(4, 0, &[]),
+            frame(HEADERS, 0, b"one"),
+            frame(CONTINUATION, 0, b"two"),
+            frame(CONTINUATION, END_HEADERS, b"three"),
+            frame(0, 1, &[7; 200]),
+        ];
+        let bytes = whole.concat();
+        // Where something begins and where it is over.
+        let rests = [24, 24 + 9, bytes.len() - 209, bytes.len()];
+        for size in 1..bytes.len() {
+            let (mut frames, mut at) = (Frames::default(), 0);
+            for piece in bytes.chunks(size) {
+                frames.advance(piece);
+                at += piece.len();
+                let within = at > 24 && !rests.contains(&at);
+                assert_eq!(frames.is_within(), within, "{at} of {} in pieces of {size}", bytes.len());
+            }
+            assert_eq!(frames.preface, PREFACE_BYTES);
+        }
+    }
+}
