@@ -11,7 +11,7 @@ use tonic::Code;
 const OLD: &[u8] = include_bytes!("../fixtures/contract.binpb");
 
 const SERVICE: &str = "glotsift.v1.ClassifierService";
-const TEXT: &str = "Die Fähre fährt am Sonntag nicht, weil ein Sturm erwartet wird. Leave a comment";
+const TEXT: &str = "Die Fähre fährt am Sonntag nicht, weil ein Sturm erwartet wird. کارما";
 
 fn old() -> DescriptorPool {
     DescriptorPool::decode(OLD).unwrap()
