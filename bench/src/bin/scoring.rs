@@ -59,7 +59,8 @@ fn main() -> Result<()> {
         let article = Article { text: field("text"), language_hint: language, ..Article::default() };
         let text = Prepared::new(&model, &article).text(usage).as_str().to_string();
         let table = task.table_for(language.map(|l| l.folded())).context("no table for a row's language")?;
-        let label = task.labels.iter().position(|l| [l.id.as_str(), l.name.as_str()].contains(&field("label")));
+        let label =
+            task.labels.iter().position(|l| [l.id.as_str(), l.name.as_str()].contains(&field("label")));
         rows.push(Row { text, table, label });
     }
     let mut scratch = Scratch::default();
@@ -70,6 +71,11 @@ fn main() -> Result<()> {
         least = least.min(cpu_seconds() - begun);
     }
     let n = rows.len().max(1) as f64;
-    println!(r#"{{"n": {}, "microseconds": {:.3}, "accuracy": {:.4}}}"#, rows.len(), least * 1e6 / n, right as f64 / n);
+    println!(
+        r#"{{"n": {}, "microseconds": {:.3}, "accuracy": {:.4}}}"#,
+        rows.len(),
+        least * 1e6 / n,
+        right as f64 / n
+    );
     Ok(())
 }
