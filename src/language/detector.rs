@@ -386,9 +386,9 @@ impl Detector {
         if top == f64::NEG_INFINITY {
             return;
         }
-        let lead = |score: &f32| (f64::from(*score) - top) / temperature;
-        let near = scores.iter().enumerate().filter(|(_, score)| lead(score) > BEHIND);
-        likely.extend(near.map(|(label, score)| Likely::new(label, lead(score).exp())));
+        let leads = scores.iter().map(|score| (f64::from(*score) - top) / temperature);
+        let near = leads.enumerate().filter(|(_, lead)| *lead > BEHIND);
+        likely.extend(near.map(|(label, lead)| Likely::new(label, lead.exp())));
         let sum: f64 = likely.iter().map(|l| l.p).sum();
         likely.iter_mut().for_each(|l| l.p /= sum);
     }

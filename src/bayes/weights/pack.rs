@@ -174,7 +174,7 @@ impl Weights {
     }
 }
 
-/// Bytes one feature takes in the packed form, its share of the bucket starts included.
+/// Bytes one feature takes in the packed form, its share of the bucket's length included.
 pub fn packed_size(n_labels: usize, weights: &[f64]) -> f32 {
     let lowest = weights.iter().copied().fold(f64::INFINITY, f64::min);
     2.0 + LENGTH / RECORDS_PER_BUCKET as f32 + coding(n_labels, weights.len(), lowest).1 as f32
