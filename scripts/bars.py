@@ -322,6 +322,8 @@ def spam(page, stage, data, usable, dice):
     page.bar("no language whose 95 % lower bound is under 0.98", "none", f"{few or 'none'}; {len(low) - len(wrong)} more are too small for the bound, without a mistake", not wrong, "`scripts/evaluation.sh`")
     generated = comment_spam(stage)
     page.least("generated comment and SEO spam, recall", generated["spam_recall"], 0.9, "`scripts/scores.sh`", f" (readers' comments ham {generated['ham_recall']:.3f})")
+    other = comment_spam(stage, "other")
+    page.least("the same in another author's words, who had seen neither ours nor the features", other["spam_recall"], 0.9, "`scripts/scores.sh`", f" (readers' comments ham {other['ham_recall']:.3f})")
     command = [sys.executable, ROOT / "scripts/comment_spam.py", "--half", "test", "--count", "200"]
     with (stage / "comments.jsonl").open("wb") as out:
         subprocess.run(list(map(str, command)), stdout=out, check=True)

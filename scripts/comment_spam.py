@@ -3,11 +3,13 @@
 
   scripts/comment_spam.py --half train --count 300              for training
   scripts/comment_spam.py --half test --count 200               for scores: no phrase is in both halves
+  scripts/comment_spam.py --half other --count 200              for scores: another author's phrases and readers
   ... --ham DIR --shape padded                                  200 words of real articles after the spam
   ... --ham DIR --shape salad                                   single words of articles strewn around it
 
 The same arguments give the same bytes. DIR has <lang>.jsonl.gz files with a `text` per line. The phrases
-and the generator are Apache-2.0, as the rest of this repository; domain names are made of syllables.
+and the generator are Apache-2.0, as the rest of this repository; domain names are made of syllables. The other
+author (comment_spam_other.json) had seen neither these phrases nor what spam is told by.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import re
 import sys
 
 SOURCE = "glotsift_comment_spam"
+OTHER = pathlib.Path(__file__).with_name("comment_spam_other.json")
 THEMES = ("casino", "pharma", "loan", "crypto", "seo")
 # Per language and half: openers, calls to action, then two phrases for each theme. @ stands for a link.
 PHRASES = {
@@ -387,7 +390,7 @@ def spam(phrases, keywords, random):
     elif kind < 7:
         parts = [random.pick(theme) + "!" * (1 + random.below(3)), random.pick(calls)]
     elif kind < 9:
-        first, second = theme
+        first, second = theme if len(theme) == 2 else (random.pick(theme[:2]), random.pick(theme[2:]))
         parts = [random.pick(openers) if random.below(2) else "", first + ".", second + ".", random.pick(calls)]
     else:
         parts = [wrapped("", random.pick(random.pick(themes)), random).strip() for _ in range(3 + random.below(4))]
@@ -435,7 +438,7 @@ def row(text, label, lang):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--half", choices=("train", "test"), required=True)
+    parser.add_argument("--half", choices=("train", "test", "other"), required=True)
     parser.add_argument("--count", type=int, default=300, help="texts per language")
     parser.add_argument("--seed", type=int, default=20240601)
     parser.add_argument("--shape", choices=("plain", "padded", "salad"), default="plain")
@@ -443,16 +446,20 @@ def main():
     args = parser.parse_args()
     if args.shape != "plain" and not args.ham:
         parser.error(f"--shape {args.shape} needs --ham")
+    others = json.loads(OTHER.read_text(encoding="utf-8")) if args.half == "other" else {}
     for number, (lang, halves) in enumerate(sorted(PHRASES.items())):
         words = words_of(args.ham, lang) if args.shape != "plain" else None
         # Words and spam are drawn apart: the same spam stands in every shape.
         random, noise = (Random(args.seed + 1000 * number + (args.half == "test") * 77 + k) for k in (0, 500))
+        phrases = halves.get(args.half) or [others[lang][part] for part in ("openers", "calls")] + others[lang]["themes"]
         for _ in range(args.count):
-            text = spam(halves[args.half], KEYWORDS[lang] if args.half == "train" else "", random)
+            text = spam(phrases, KEYWORDS[lang] if args.half == "train" else "", random)
             if words:
                 text = shaped(text, args.shape, words, noise)
             print(row(text, "spam", lang))
-        for _ in range(args.count // 3 if not words else 0):
+        for reader in others[lang]["readers"] if others and not words else ():
+            print(row(reader, "ham", lang))
+        for _ in range(args.count // 3 if not words and not others else 0):
             print(row(ham(halves[args.half][0], REMARKS[lang][args.half], random), "ham", lang))
 
 
