@@ -1,5 +1,5 @@
-//! Writes the sketches of `src/noise/foreign/lexicon.bin` once more with the languages side by side, for the
-//! question which languages know a word: one place in memory for all of them instead of one for each.
+//! Writes the sketches of `src/noise/foreign/lexicon.bin` with the languages side by side, for the question which
+//! languages know a word: one place in memory for all of them instead of one for each.
 
 use std::path::Path;
 

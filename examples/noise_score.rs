@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result};
 use glotsift::evaluate::noise::{GoldSpan, GuessedSpan, NoiseScore};
-use glotsift::language::{Language, LanguageCandidate, RankLanguages};
+use glotsift::language::{Language, LanguageCandidate, RankLanguages, Ranked};
 use glotsift::noise::{BoilerplateSet, Host, NoiseKind, Resources, detect, fingerprint, finish, scan};
 use glotsift::script::Script;
 use serde_json::Value;
@@ -14,12 +14,12 @@ use std::io::{BufRead, BufReader, Write};
 struct Whatlang;
 
 impl RankLanguages for Whatlang {
-    fn rank(&self, text: &str, _: usize) -> Vec<LanguageCandidate> {
-        let Some(info) = whatlang::detect(text) else { return Vec::new() };
-        let Some(language) = Language::parse(info.lang().code()) else { return Vec::new() };
+    fn rank(&self, text: &str, _: usize) -> Ranked {
+        let Some(info) = whatlang::detect(text) else { return Ranked::new() };
+        let Some(language) = Language::parse(info.lang().code()) else { return Ranked::new() };
         let script = glotsift::script::counts(text).dominant();
         let probability = if info.is_reliable() { 0.95 } else { info.confidence().min(0.59) };
-        vec![LanguageCandidate { language, script, probability }]
+        [LanguageCandidate { language, script, probability }].into_iter().collect()
     }
 }
 
@@ -37,8 +37,8 @@ fn boundary(text: &str, at: usize) -> usize {
 fn time(texts: &[(String, Host)], set: &BoilerplateSet) -> String {
     struct Silent;
     impl RankLanguages for Silent {
-        fn rank(&self, _: &str, _: usize) -> Vec<LanguageCandidate> {
-            Vec::new()
+        fn rank(&self, _: &str, _: usize) -> Ranked {
+            Ranked::new()
         }
     }
     let bytes: usize = texts.iter().map(|t| t.0.len()).sum();

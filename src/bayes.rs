@@ -9,6 +9,8 @@
 //! table loses nothing; what is the same for every feature is the label's `bias`, paid per unit of
 //! document weight.
 
+use smallvec::{SmallVec, smallvec};
+
 pub mod calibration;
 pub mod fit;
 pub mod odds;
@@ -34,18 +36,21 @@ pub fn log_sum_exp(values: &[f32]) -> f64 {
     f64::from(top) + sum.ln()
 }
 
+/// By label; of a few dozen, without the heap.
+pub type Probabilities = SmallVec<[f64; 24]>;
+
 /// `exp(scores / temperature)` normalised; minus infinity gives 0, all minus infinity gives all 0.
-pub fn softmax(scores: &[f32], temperature: f64) -> Vec<f64> {
+pub fn softmax(scores: &[f32], temperature: f64) -> Probabilities {
     scaled_softmax(scores, temperature, |_| 0.0)
 }
 
 /// `exp(scores / temperature + offset(label))` normalised; minus infinity gives 0.
-pub fn scaled_softmax(scores: &[f32], temperature: f64, offset: impl Fn(usize) -> f64) -> Vec<f64> {
-    let mut out: Vec<f64> =
+pub fn scaled_softmax(scores: &[f32], temperature: f64, offset: impl Fn(usize) -> f64) -> Probabilities {
+    let mut out: Probabilities =
         scores.iter().enumerate().map(|(label, s)| f64::from(*s) / temperature + offset(label)).collect();
     let top = out.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if top == f64::NEG_INFINITY {
-        return vec![0.0; scores.len()];
+        return smallvec![0.0; scores.len()];
     }
     let mut sum = 0.0;
     for p in &mut out {
@@ -59,9 +64,9 @@ pub fn scaled_softmax(scores: &[f32], temperature: f64, offset: impl Fn(usize) -
 }
 
 /// Label indices, best first; ties go to the lower index, so that no run differs from another.
-pub fn ranking(probabilities: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..probabilities.len()).collect();
-    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
+pub fn ranking(probabilities: &[f64]) -> SmallVec<[usize; 24]> {
+    let mut order: SmallVec<[usize; 24]> = (0..probabilities.len()).collect();
+    order.sort_unstable_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
     order
 }
 
@@ -80,9 +85,9 @@ mod tests {
     #[test]
     fn softmax_of_absent_labels_is_zero() {
         let p = softmax(&[1.0, f32::NEG_INFINITY, 1.0], 1.0);
-        assert_eq!(p, vec![0.5, 0.0, 0.5]);
-        assert_eq!(softmax(&[f32::NEG_INFINITY], 1.0), vec![0.0]);
-        assert_eq!(ranking(&p), vec![0, 2, 1]);
+        assert_eq!(p[..], [0.5, 0.0, 0.5]);
+        assert_eq!(softmax(&[f32::NEG_INFINITY], 1.0)[..], [0.0]);
+        assert_eq!(ranking(&p)[..], [0, 2, 1]);
     }
 
     proptest::proptest! {

@@ -3,15 +3,16 @@
 use crate::bayes::ranking;
 use crate::features::{Scratch, with_scratch};
 use crate::language::detector::Prior;
-use crate::language::{Language, LanguageResult, LanguageSpan, LanguageVerdict, spans};
+use crate::language::{Language, LanguageResult, LanguageSpan, LanguageVerdict, Ranked, spans};
 use crate::model::Model;
 use crate::model::task::{TextTask, back_off};
 use crate::noise::{self, Host, NoiseKind, NoiseSpan};
 use crate::script::counts;
 use crate::text::{Article, CleanText, Field, normalize};
-use std::borrow::Cow;
+use smallvec::SmallVec;
 use std::convert::Infallible;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What the caller wants beyond the defaults.
 #[derive(Clone, Debug)]
@@ -46,8 +47,8 @@ impl Default for Options {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelScore {
     /// The model's label, for the shipped model an IPTC code such as `medtop:11000000`.
-    pub label_id: String,
-    pub name: String,
+    pub label_id: Arc<str>,
+    pub name: Arc<str>,
     pub probability: f64,
     /// Over its threshold.
     pub selected: bool,
@@ -91,7 +92,7 @@ pub enum Task {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     pub task: Task,
-    pub label_id: String,
+    pub label_id: Arc<str>,
     pub field: Field,
     pub range: Range<usize>,
     /// Natural-log units, towards the label when positive.
@@ -163,7 +164,8 @@ pub struct Prepared<'a> {
 /// The text a task sees, title first, with the way back to both fields.
 #[derive(Debug)]
 pub struct TaskText<'a> {
-    joined: Cow<'a, str>,
+    /// Both, where there is a title.
+    joined: Option<String>,
     title: CleanText<'a>,
     text: CleanText<'a>,
     /// Where the text begins in `joined`.
@@ -195,7 +197,7 @@ impl<'a> Prepared<'a> {
                 script: text.script(),
                 probability: 0.0,
                 reliable: false,
-                alternatives: Vec::new(),
+                alternatives: Ranked::new(),
             },
             Some(detector) => {
                 let of_text = normalize(article.text, &text.skip());
@@ -232,9 +234,9 @@ impl<'a> Prepared<'a> {
     pub fn text(&self, usage: TextUse) -> TaskText<'a> {
         let (title, text) = (self.title.clean(usage), self.text.clean(usage));
         let (joined, text_start) = if title.as_str().is_empty() {
-            (text.clone().into_cow(), 0)
+            (None, 0)
         } else {
-            (Cow::Owned(format!("{}\n{}", title.as_str(), text.as_str())), title.as_str().len() + 1)
+            (Some(format!("{}\n{}", title.as_str(), text.as_str())), title.as_str().len() + 1)
         };
         TaskText { joined, title, text, text_start }
     }
@@ -242,7 +244,7 @@ impl<'a> Prepared<'a> {
 
 impl TaskText<'_> {
     pub fn as_str(&self) -> &str {
-        &self.joined
+        self.joined.as_deref().unwrap_or(self.text.as_str())
     }
 
     /// How many bytes of the article's text were looked at when `used` bytes of the task's text were.
@@ -372,7 +374,7 @@ struct SpamView<'a> {
     task: &'a TextTask,
     label: usize,
     text: TaskText<'a>,
-    tables: Vec<(usize, f64)>,
+    tables: Tables,
     /// Bytes looked at.
     used: usize,
     probability: f64,
@@ -381,7 +383,7 @@ struct SpamView<'a> {
 impl<'a> SpamView<'a> {
     fn new(model: &'a Model, prepared: &Prepared<'a>, scratch: &mut Scratch) -> Option<Self> {
         let task = model.spam()?;
-        let label = task.labels.iter().position(|l| l.id == "spam")?;
+        let label = task.labels.iter().position(|l| &*l.id == "spam")?;
         let text = prepared.text(TextUse::Spam);
         let tables = tables(task, &prepared.language);
         let (used, probability) = match &task.odds {
@@ -487,7 +489,7 @@ fn several_languages(text: &str, spans: &[LanguageSpan]) -> bool {
     if spans.len() < 2 {
         return false;
     }
-    let mut letters: Vec<(&'static str, u32)> = Vec::new();
+    let mut letters: SmallVec<[(&'static str, u32); 8]> = SmallVec::new();
     for span in spans {
         let Some(language) = span.language else { continue };
         // An ideograph says more than a letter.
@@ -507,9 +509,12 @@ fn several_languages(text: &str, spans: &[LanguageSpan]) -> bool {
     letters.get(1).is_some_and(|second| f64::from(second.1) >= SECOND_LANGUAGE * f64::from(all))
 }
 
+/// Tables and their weights.
+type Tables = SmallVec<[(usize, f64); MIXED_TABLES + 1]>;
+
 /// The tables to ask, with weights: one language's when it is certain, the likeliest ones' otherwise.
-fn tables(task: &TextTask, language: &LanguageResult) -> Vec<(usize, f64)> {
-    let mut tables: Vec<(usize, f64)> = Vec::new();
+fn tables(task: &TextTask, language: &LanguageResult) -> Tables {
+    let mut tables = Tables::new();
     for candidate in language.alternatives.iter().take(MIXED_TABLES) {
         if let Some(table) = task.table_for(Some(candidate.language.folded())) {
             match tables.iter_mut().find(|t| t.0 == table) {

@@ -10,6 +10,7 @@ pub mod whatlang;
 pub use rows::Found;
 
 use crate::script::Script;
+use smallvec::SmallVec;
 use std::ops::Range;
 
 /// A language by its ISO 639-3 code. Only languages of the table exist as values.
@@ -72,6 +73,9 @@ pub struct LanguageCandidate {
     pub probability: f64,
 }
 
+/// Candidates, best first, without the heap where they are as few as usual.
+pub type Ranked = SmallVec<[LanguageCandidate; 5]>;
+
 /// What a text is, as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LanguageVerdict {
@@ -93,7 +97,7 @@ pub struct LanguageResult {
     pub probability: f64,
     pub reliable: bool,
     /// Best first, the answer itself included.
-    pub alternatives: Vec<LanguageCandidate>,
+    pub alternatives: Ranked,
 }
 
 /// A run of one language, as byte offsets into the text.
@@ -108,5 +112,5 @@ pub struct LanguageSpan {
 /// Anything that ranks the languages of a short piece of text; the noise detectors ask through this.
 pub trait RankLanguages {
     /// At most `limit` candidates, best first; empty when nothing can be said.
-    fn rank(&self, text: &str, limit: usize) -> Vec<LanguageCandidate>;
+    fn rank(&self, text: &str, limit: usize) -> Ranked;
 }

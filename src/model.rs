@@ -109,7 +109,7 @@ impl Model {
 
     /// Topic labels in the model's order: `(id, name)`.
     pub fn topic_labels(&self) -> Vec<(String, String)> {
-        self.topic.iter().flat_map(|t| &t.labels).map(|l| (l.id.clone(), l.name.clone())).collect()
+        self.topic.iter().flat_map(|t| &t.labels).map(|l| (l.id.to_string(), l.name.to_string())).collect()
     }
 
     /// Language and script pairs the model can answer.
@@ -119,8 +119,8 @@ impl Model {
 }
 
 impl RankLanguages for Model {
-    fn rank(&self, text: &str, limit: usize) -> Vec<crate::language::LanguageCandidate> {
-        self.language.as_ref().map_or_else(Vec::new, |d| d.rank(text, limit))
+    fn rank(&self, text: &str, limit: usize) -> crate::language::Ranked {
+        self.language.as_ref().map_or_else(crate::language::Ranked::new, |d| d.rank(text, limit))
     }
 }
 
@@ -159,7 +159,11 @@ fn text_task(bundle: &Bundle, task: &'static str) -> Result<TextTask, ModelForma
         return manifest_error(format!("task {task} has no usable decision"));
     };
     Ok(TextTask {
-        labels: card.labels.iter().map(|l| Label { id: l.id.clone(), name: l.name.clone() }).collect(),
+        labels: card
+            .labels
+            .iter()
+            .map(|l| Label { id: l.id.as_str().into(), name: l.name.as_str().into() })
+            .collect(),
         weights,
         confidences,
         spec,

@@ -18,8 +18,9 @@ pub use boilerplate::{BoilerplateSet, fingerprint};
 pub use foreign::lexicon;
 pub use homoglyph::latin_look_alike;
 
-use crate::language::{Language, LanguageCandidate, RankLanguages};
+use crate::language::{Language, RankLanguages, Ranked};
 use crate::script::{Script, ScriptCounts, ScriptRun};
+use smallvec::SmallVec;
 use std::ops::Range;
 
 /// How often one article may ask the ranker.
@@ -57,7 +58,7 @@ pub struct NoiseSpan {
     pub kind: NoiseKind,
     pub script: Script,
     /// Ranked languages of a foreign span, best first; the best one is the span's language.
-    pub candidates: Vec<LanguageCandidate>,
+    pub candidates: Ranked,
     /// 0 to 1.
     pub confidence: f64,
 }
@@ -145,22 +146,40 @@ pub fn scan(text: &str, set: &BoilerplateSet) -> FirstPass {
 /// The spans are sorted by start and do not overlap, with one exception: a BOILERPLATE line may contain
 /// foreign spans (`Category: … No comments` around a foreign label). The line comes first.
 pub fn finish(text: &str, first: FirstPass, host: &Host, ranker: &dyn RankLanguages) -> Vec<NoiseSpan> {
+    if text.is_empty() {
+        return first.spans;
+    }
     let mut ranker = foreign::Ranker { ranker, calls: RANKER_CALLS };
     let mut found = Vec::new();
     foreign::scripts(text, &first.runs, host, &mut ranker, &mut found);
     // a sentence in a foreign script is not also a foreign sentence of the host's
-    let mut skip: Vec<NoiseSpan> = first.spans.iter().chain(&found).cloned().collect();
-    skip.sort_by_key(|s| s.range.start);
+    let skip = Known::of(&first.spans, &found);
     foreign::sentences(text, host, &skip, &mut ranker, &mut found);
     foreign::words(text, host, &mut ranker, &mut found);
-    let mut skip: Vec<NoiseSpan> = first.spans.iter().chain(&found).cloned().collect();
-    skip.sort_by_key(|s| s.range.start);
+    let skip = Known::of(&first.spans, &found);
     foreign::strays(text, host, &skip, &mut ranker, &mut found);
     foreign::chinese_in_japanese(text, host, &skip, &mut ranker, &mut found);
     foreign::labels(text, &first.spans, host, &mut ranker, &mut found);
     let mut spans = first.spans;
     spans.append(&mut found);
     resolve(spans)
+}
+
+/// Noise found before: what a detector need not look at again.
+#[derive(Clone, Debug)]
+struct Known {
+    range: Range<usize>,
+    kind: NoiseKind,
+}
+
+impl Known {
+    /// In order.
+    fn of(first: &[NoiseSpan], found: &[NoiseSpan]) -> SmallVec<[Self; 16]> {
+        let spans = first.iter().chain(found);
+        let mut known: SmallVec<_> = spans.map(|s| Self { range: s.range.clone(), kind: s.kind }).collect();
+        known.sort_by_key(|known: &Self| known.range.start);
+        known
+    }
 }
 
 /// Share of the text's characters inside noise, 0 to 1.

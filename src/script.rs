@@ -260,7 +260,7 @@ fn is_suspect(before: char, c: char) -> bool {
 /// Adds letters to the open run, or closes it and opens another.
 #[inline]
 fn extend(
-    runs: &mut Vec<ScriptRun>,
+    closed: &mut impl FnMut(ScriptRun),
     open: &mut Option<ScriptRun>,
     range: Range<usize>,
     group: u8,
@@ -274,12 +274,23 @@ fn extend(
             run.letters += letters;
             run.kana += kana;
         }
-        _ => runs.extend(open.replace(ScriptRun { range, group, letters, kana, joined })),
+        _ => {
+            let run = ScriptRun { range, group, letters, kana, joined };
+            open.replace(run).into_iter().for_each(closed);
+        }
     }
 }
 
 /// The runs, counts and suspicious places of a text, in one pass.
 pub(crate) fn survey(text: &str) -> Survey {
+    let mut runs = Vec::new();
+    let mut survey = pass::<true>(text, |run| runs.push(run));
+    survey.runs = runs;
+    survey
+}
+
+/// [`survey`] with the runs handed on as they end, `PLACES` of odd characters noted or not.
+fn pass<const PLACES: bool>(text: &str, mut closed: impl FnMut(ScriptRun)) -> Survey {
     let mut out = Survey::default();
     let mut open: Option<ScriptRun> = None;
     // end of the last letter or mark: a letter right there is joined to it
@@ -294,7 +305,7 @@ pub(crate) fn survey(text: &str) -> Survey {
             before = byte as char;
             if !byte.is_ascii_alphabetic() {
                 if byte == b'\n' {
-                    out.runs.extend(open.take());
+                    open.take().into_iter().for_each(&mut closed);
                 }
                 out.markup |= matches!(byte, b'<' | b'&');
                 at += 1;
@@ -309,7 +320,7 @@ pub(crate) fn survey(text: &str) -> Survey {
             let n = (at - start) as u32;
             chars += at - start;
             latin += n;
-            extend(&mut out.runs, &mut open, start..at, id::LATN, n, 0, touching == start);
+            extend(&mut closed, &mut open, start..at, id::LATN, n, 0, touching == start);
             (touching, before_end) = (at, at);
             continue;
         }
@@ -319,13 +330,15 @@ pub(crate) fn survey(text: &str) -> Survey {
         let (end, at) = (at, start);
         let value = table::value(c as u32);
         let script = if value < table::COUNT { value as u8 } else { id_of(c) };
-        if c == '\u{FFFD}' {
+        if c == '\u{FFFD}' && PLACES {
             out.suspects.push(at);
-        } else if before_end == at && is_suspect(before, c) {
+        } else if PLACES && before_end == at && is_suspect(before, c) {
             out.suspects.push(at - before.len_utf8());
         }
         if is_format(c) {
-            out.format.push((at, c));
+            if PLACES {
+                out.format.push((at, c));
+            }
             if touching == at {
                 touching = end;
             }
@@ -349,10 +362,10 @@ pub(crate) fn survey(text: &str) -> Survey {
         }
         out.counts.add(script, 1);
         let kana = u32::from(script == id::HIRA || script == id::KANA);
-        extend(&mut out.runs, &mut open, at..end, group_of(script), 1, kana, touching == at);
+        extend(&mut closed, &mut open, at..end, group_of(script), 1, kana, touching == at);
         touching = end;
     }
-    out.runs.extend(open);
+    open.into_iter().for_each(closed);
     out.counts.add(id::LATN, latin);
     out.chars = chars;
     out
@@ -363,9 +376,14 @@ pub fn runs(text: &str) -> Vec<ScriptRun> {
     survey(text).runs
 }
 
+/// Calls back with the script runs of a text, in order.
+pub fn each_run(text: &str, run: impl FnMut(ScriptRun)) {
+    pass::<false>(text, run);
+}
+
 /// How many characters of each script a text has.
 pub fn counts(text: &str) -> ScriptCounts {
-    survey(text).counts
+    pass::<false>(text, |_| ()).counts
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::str::FromStr;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::fmt::time::SystemTime;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -25,21 +27,24 @@ impl FromStr for LogFormat {
 }
 
 /// A level (`info`) or `target=level` directives, comma-separated.
-pub fn filter(directives: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
-    EnvFilter::try_new(directives)
+pub fn filter(directives: &str) -> Result<Targets, ParseError> {
+    directives.parse()
 }
 
 /// Installs the subscriber; a second call changes nothing.
-pub fn start(format: LogFormat, filter: EnvFilter) {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+pub fn start(format: LogFormat, filter: Targets) {
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_timer(SystemTime)
         .with_target(false);
+    let registry = tracing_subscriber::registry();
     // Only an earlier subscriber can make this fail, and then there is one.
     let _ = match format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => {
+            let layer = layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+            registry.with(layer.with_filter(filter)).try_init()
+        }
+        LogFormat::Json => registry.with(layer.json().flatten_event(true).with_filter(filter)).try_init(),
     };
 }
 

@@ -107,6 +107,7 @@ pub fn normalize<'a>(text: &'a str, skip: &[Range<usize>]) -> CleanText<'a> {
     let mut at = 0;
     // the last character that may combine with what follows
     let mut starter = 0;
+    let mut folded = String::new();
     while at < bytes.len() {
         if let Some(range) = skip.next_if(|range| range.start <= at) {
             if range.end > at {
@@ -163,7 +164,8 @@ pub fn normalize<'a>(text: &'a str, skip: &[Range<usize>]) -> CleanText<'a> {
             }
             let cluster = &text[from..to];
             if is_nfkc_quick(cluster.chars()) != IsNormalized::Yes {
-                let folded: String = cluster.nfkc().collect();
+                folded.clear();
+                folded.extend(cluster.nfkc());
                 if folded != cluster {
                     writer.replace(from, to, &folded);
                 }
@@ -267,8 +269,9 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn copy(&mut self, to: usize) {
         if to > self.copied {
-            if !self.changed {
+            if self.segments.is_empty() {
                 self.out.reserve(self.text.len());
+                self.segments.reserve(16);
             }
             self.push_segment(self.copied, true);
             self.out.push_str(&self.text[self.copied..to]);

@@ -52,7 +52,7 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    pub fn probabilities(&self, scores: &[f32]) -> Vec<f64> {
+    pub fn probabilities(&self, scores: &[f32]) -> super::Probabilities {
         super::scaled_softmax(scores, self.temperature, |label| {
             self.offsets.get(label).copied().unwrap_or(0.0)
         })
@@ -197,7 +197,7 @@ impl Confidence {
             return;
         }
         let wanted = self.of(top);
-        let logs: Vec<f64> = p.iter().map(|p| (p / top).ln()).collect();
+        let logs: super::Probabilities = p.iter().map(|p| (p / top).ln()).collect();
         let share = |power: f64| 1.0 / logs.iter().map(|l| (l * power).exp()).sum::<f64>();
         // The share of the best grows with the power, from equal shares on.
         let (mut low, mut high) = (0.0_f64, 1.0_f64);

@@ -3,12 +3,13 @@
 use super::odds::{Odds, each_term, logistic};
 use super::weights::Weights;
 use crate::features::{FeatureSpec, Offers, Scratch, WEIGHT_SCALE};
+use smallvec::SmallVec;
 use std::ops::Range;
 
 /// Characters of the beginnings and ends looked at apart.
 const ENDS: [usize; 4] = [50, 100, 200, 400];
-/// Where the pieces between begin, each as long as the longest beginning.
-const MIDDLES: [usize; 3] = [400, 800, 1200];
+/// Where beginnings end, and after the longest of them the pieces between, each as long as it.
+const STARTS: [usize; 7] = [ENDS[0], ENDS[1], ENDS[2], ENDS[3], 800, 1200, 1600];
 
 /// The Euclidean norm of a piece, that of a whole text by the shipped recipe.
 const NORM: f64 = 30.0;
@@ -16,18 +17,21 @@ const NORM: f64 = 30.0;
 /// Characters of a first or last line that says something by itself.
 const LINE: Range<usize> = 20..400;
 
+/// As many as there can be.
+pub type Pieces = SmallVec<[Range<usize>; 2 * ENDS.len() + 2 + STARTS.len() - ENDS.len()]>;
+
 /// Beginnings, ends and middles of a text, those well shorter than it, its first and its last line; none of a
 /// short text of one line.
-pub fn pieces(text: &str) -> Vec<Range<usize>> {
-    let longest = ENDS[3];
-    let farthest = MIDDLES[2] + longest;
-    let starts: Vec<usize> = text.char_indices().map(|c| c.0).take(farthest + 1).collect();
-    let mut found = Vec::new();
-    let tails: Vec<usize> = text.char_indices().rev().map(|c| c.0).take(longest).collect();
-    for length in ENDS {
-        if starts.len() * 2 > length * 3 {
-            found.push(0..starts[length]);
-            found.push(tails[length - 1]..text.len());
+pub fn pieces(text: &str) -> Pieces {
+    let (starts, n) = offsets(text.char_indices().map(|c| c.0), STARTS);
+    let (tails, _) = offsets(text.char_indices().rev().map(|c| c.0), ENDS.map(|length| length - 1));
+    let mut found = Pieces::new();
+    for (i, length) in ENDS.into_iter().enumerate() {
+        if n * 2 > length * 3
+            && let (Some(end), Some(start)) = (starts[i], tails[i])
+        {
+            found.push(0..end);
+            found.push(start..text.len());
         }
     }
     let (first, last) = (text.find('\n').unwrap_or(0), text.rfind('\n').map_or(text.len(), |at| at + 1));
@@ -36,19 +40,38 @@ pub fn pieces(text: &str) -> Vec<Range<usize>> {
             found.push(line);
         }
     }
-    for start in MIDDLES {
-        if let Some(&end) = starts.get(start + longest) {
-            found.push(starts[start]..end);
+    for ends in starts[ENDS.len() - 1..].windows(2) {
+        if let [Some(start), Some(end)] = *ends {
+            found.push(start..end);
         }
     }
     found
 }
 
+/// Offsets of the characters numbered `wanted`, ascending, where there are so many, and how many were counted.
+fn offsets<const N: usize>(
+    chars: impl Iterator<Item = usize>,
+    wanted: [usize; N],
+) -> ([Option<usize>; N], usize) {
+    let (mut found, mut next, mut n) = ([None; N], 0, 0);
+    for offset in chars.take(wanted.last().map_or(0, |last| last + 1)) {
+        if wanted.get(next) == Some(&n) {
+            found[next] = Some(offset);
+            next += 1;
+        }
+        n += 1;
+    }
+    (found, n)
+}
+
+/// By table asked.
+pub type Scores = SmallVec<[f64; 4]>;
+
 /// Scores of a text and its pieces, by table asked, before calibration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// By table, and the number of features.
-    pub whole: (Vec<f64>, usize),
+    pub whole: (Scores, usize),
     /// By piece, then by table: a score, and the number of features.
     pub pieces: Vec<(f64, usize)>,
     /// Bytes of the text looked at.
@@ -88,7 +111,8 @@ pub fn observe(
     scratch.located.sum(&terms, tables.len());
     let located = &scratch.located;
     let mut observed = Observed { whole, used, offers: scratch.offers, ..Observed::default() };
-    let mut scores = Vec::with_capacity(tables.len());
+    let mut scores = Scores::new();
+    observed.pieces.reserve(pieces.len() * tables.len());
     for piece in &pieces {
         scores.clear();
         if let Some(features) = located.score(piece, &mut scores) {
@@ -151,7 +175,7 @@ mod tests {
     fn pieces_are_beginnings_ends_and_middles() {
         assert!(pieces("short").is_empty());
         let text = "ä".repeat(160);
-        assert_eq!(pieces(&text), [0..100, 220..320, 0..200, 120..320]);
+        assert_eq!(pieces(&text)[..], [0..100, 220..320, 0..200, 120..320]);
         let text = format!("{}\n{}\nshort", "a".repeat(30), "b".repeat(30));
         assert!(matches!(pieces(&text)[..], [Range { start: 0, end: 30 }]));
         let text = "x".repeat(5000);
@@ -165,7 +189,7 @@ mod tests {
         let curve = Curve { slope: 100.0, ..Curve::PRIOR };
         let odds =
             Odds { curves: vec![curve], pieces: [0.5, -1.0, 0.25], offers: Vec::new(), shares: Vec::new() };
-        let mut observed = Observed { whole: (vec![2.0], 10), ..Observed::default() };
+        let mut observed = Observed { whole: (smallvec::smallvec![2.0], 10), ..Observed::default() };
         assert!((odds.log_odds(0, 0, &observed) - 2.0).abs() < 1e-9);
         observed.pieces = vec![(-3.0, 10), (8.0, 10)];
         // 0.5 * 2 - 1 + 0.25 * 8

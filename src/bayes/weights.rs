@@ -212,10 +212,10 @@ impl Weights {
     }
 
     /// Calibrated probabilities of a table's scores.
-    pub fn probabilities(&self, table: usize, scores: &[f32]) -> Vec<f64> {
+    pub fn probabilities(&self, table: usize, scores: &[f32]) -> super::Probabilities {
         match self.tables.get(table) {
             Some(t) => scaled_softmax(scores, f64::from(t.temperature), |label| f64::from(t.offsets[label])),
-            None => vec![0.0; scores.len()],
+            None => smallvec::smallvec![0.0; scores.len()],
         }
     }
 

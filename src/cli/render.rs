@@ -197,7 +197,7 @@ fn spam(out: &mut String, result: &Classification, page: Page) {
 fn evidence(out: &mut String, view: &View<'_>, page: Page) {
     let mut labels: Vec<(Task, &str)> = Vec::new();
     for piece in &view.result.evidence {
-        let key = (piece.task, piece.label_id.as_str());
+        let key = (piece.task, &*piece.label_id);
         if !labels.contains(&key) {
             labels.push(key);
         }
@@ -214,7 +214,7 @@ fn evidence(out: &mut String, view: &View<'_>, page: Page) {
             None => format!(" {}", visible(id)),
         };
         let _ = writeln!(out, "\n  {}", page.bold(&format!("why {task_name}{name}")));
-        let of_label = |piece: &&crate::classify::Evidence| piece.task == task && piece.label_id == id;
+        let of_label = |piece: &&crate::classify::Evidence| piece.task == task && &*piece.label_id == id;
         let mut pieces: Vec<_> = view.result.evidence.iter().filter(of_label).collect();
         pieces.sort_by(|a, b| b.log_odds.abs().total_cmp(&a.log_odds.abs()));
         for piece in pieces.into_iter().take(SHOWN_EVIDENCE) {

@@ -180,7 +180,8 @@ fn second_choices_of_one_fold_count_once() {
             script: Script::ARABIC,
             probability: 0.3,
         })
-        .to_vec();
+        .into_iter()
+        .collect();
     let mut evaluation = LanguageEvaluation::default();
     evaluation.add(&super::language::outcome("pes", None, &said, None));
     let report = evaluation.report();

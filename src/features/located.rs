@@ -175,7 +175,7 @@ impl Located {
 
     /// What [`Self::sum`] found for a range of bytes: pushes by table the sum of shares over their Euclidean norm, and
     /// returns the number of features, each in its share. `None` where no stretch holds the range.
-    pub fn score(&self, range: &Range<usize>, scores: &mut Vec<f64>) -> Option<f64> {
+    pub fn score(&self, range: &Range<usize>, scores: &mut impl Extend<f64>) -> Option<f64> {
         let of_range =
             |stretch: &&Stretch| stretch.bytes.start <= range.start && range.end <= stretch.bytes.end;
         let places = self.stretches.iter().find(of_range)?.places.clone();

@@ -4,12 +4,12 @@
 use super::prior::{log_prior, log_prior_among_relatives, relatives};
 use super::rows::Rows;
 use super::whatlang::{Peer, may_be_said_latin, opinion, peer};
-use super::{Language, LanguageCandidate, LanguageResult, LanguageVerdict, RankLanguages};
-use crate::bayes::softmax;
+use super::{Language, LanguageCandidate, LanguageResult, LanguageVerdict, RankLanguages, Ranked};
 use crate::bayes::weights::Weights;
 use crate::class::is_whitespace;
 use crate::features::{FeatureSpec, Scratch, with_scratch};
 use crate::script::{Script, counts, group_of};
+use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -46,6 +46,8 @@ const RELIABLE: f64 = 0.95;
 
 /// A lead per n-gram above which no text is Latin taken for something else: whatlang need not be asked.
 const CLEAR: f64 = 0.5;
+/// What lies this far behind the best label would not show in any probability.
+const BEHIND: f64 = -30.0;
 /// Fewer n-grams than a long word or two short ones give are not called Latin: whatlang's guess of one word is
 /// hardly ever sure enough, and costs several times our own.
 const LATIN_UNITS: f32 = 40.0;
@@ -112,8 +114,6 @@ impl Likely {
 }
 
 struct Posterior {
-    /// By label.
-    p: Vec<f64>,
     judged: Judged,
     /// Latin and its probability, where whatlang names it.
     latin: Option<(Language, f64)>,
@@ -312,82 +312,74 @@ impl Detector {
         f64::from(temperature.max(0.05)) * (1.0 + ALONE * few.max(0.0))
     }
 
-    /// Probability of every label, given what the caller believes.
-    fn posterior(&self, text: &str, prior: &Prior<'_>) -> Posterior {
-        let (judged, mut p, margin, likeliest) = with_scratch(|scratch| {
+    /// Probability of the labels that have any, given what the caller believes, into `likely`.
+    fn posterior(&self, text: &str, prior: &Prior<'_>, likely: &mut Vec<Likely>) -> Posterior {
+        let (judged, asked) = with_scratch(|scratch| {
             let mut scores = std::mem::take(&mut scratch.labels);
             let judged = self.judge(text, scratch, &mut scores);
-            let p = softmax(&scores, self.temperature(judged.units));
-            let margin = self.margin(&scores) / f64::from(judged.units.max(1.0));
-            let likeliest = self.likeliest(&scores);
+            // what the caller believes may make a language of one that lies far behind
+            let far = prior.hint.is_some() || !prior.allowed.is_empty();
+            let behind = if far { f64::MIN } else { BEHIND };
+            self.likely(&scores, self.temperature(judged.units), behind, likely);
+            // only a text of some words may be Latin, and only one that nothing fits clearly
+            let may_be = judged.script == Script::LATIN && judged.units >= LATIN_UNITS;
+            let lead = if may_be { self.lead(&scores) } else { None };
             scratch.labels = scores;
-            (judged, p, margin, likeliest)
+            let lead = lead.map(|(margin, peer)| (margin / f64::from(judged.units.max(1.0)), peer));
+            (judged, lead.filter(|(margin, _)| *margin < CLEAR))
         });
-        let close = judged.script == Script::LATIN && judged.units >= LATIN_UNITS && margin < CLEAR;
-        let seen = match close && may_be_said_latin(text, likeliest) {
-            true => opinion(text),
-            false => None,
-        };
+        let seen = asked.filter(|(_, peer)| may_be_said_latin(text, *peer)).and_then(|(margin, _)| {
+            let seen = opinion(text).filter(|seen| seen.language.as_str() == "lat")?;
+            let allowed = !prior.strict || prior.allowed.is_empty() || prior.allowed.contains(&seen.language);
+            allowed.then(|| (seen.language, latin_probability(seen.confidence, margin, judged.units)))
+        });
         if let Some(hint) = prior.hint {
-            self.favour(&mut p, HINT_ODDS, |l| l.folded() == hint.folded());
+            self.favour(likely, HINT_ODDS, |l| l.folded() == hint.folded());
         }
         if !prior.allowed.is_empty() {
             let odds = if prior.strict { f64::INFINITY } else { ALLOWED_ODDS };
-            self.favour(&mut p, odds, |l| prior.allowed.iter().any(|a| a.folded() == l.folded()));
+            self.favour(likely, odds, |l| prior.allowed.iter().any(|a| a.folded() == l.folded()));
         }
-        let latin = seen
-            .filter(|seen| seen.language.as_str() == "lat")
-            .filter(|seen| {
-                !prior.strict || prior.allowed.is_empty() || prior.allowed.contains(&seen.language)
-            })
-            .map(|seen| (seen.language, latin_probability(seen.confidence, margin, judged.units)));
-        Posterior { p, judged, latin }
+        Posterior { judged, latin: seen }
     }
 
-    /// The best language as whatlang knows it.
-    fn likeliest(&self, scores: &[f32]) -> Option<Peer> {
-        let best = scores.iter().zip(&self.facts).max_by(|a, b| a.0.total_cmp(b.0));
-        best.and_then(|(_, label)| label.peer)
-    }
-
-    /// By how much the best language leads the next; relatives under one folded code are one.
-    fn margin(&self, scores: &[f32]) -> f64 {
-        let best = scores.iter().zip(&self.facts).max_by(|a, b| a.0.total_cmp(b.0));
-        let Some((best, of_best)) = best else { return 0.0 };
+    /// By how much the best language leads the next, relatives under one folded code being one, and the best as
+    /// whatlang knows it.
+    fn lead(&self, scores: &[f32]) -> Option<(f64, Option<Peer>)> {
+        let (best, of_best) = scores.iter().zip(&self.facts).max_by(|a, b| a.0.total_cmp(b.0))?;
         let next = scores
             .iter()
             .zip(&self.facts)
             .filter(|(_, other)| other.folded != of_best.folded)
             .map(|(score, _)| *score)
             .fold(f32::NEG_INFINITY, f32::max);
-        f64::from(best - next)
+        Some((f64::from(best - next), of_best.peer))
     }
 
-    fn favour(&self, p: &mut [f64], odds: f64, favoured: impl Fn(Language) -> bool) {
-        for (p, (language, _)) in p.iter_mut().zip(&self.labels) {
+    fn favour(&self, likely: &mut [Likely], odds: f64, favoured: impl Fn(Language) -> bool) {
+        for l in &mut *likely {
+            let favoured = favoured(self.labels[l.label].0);
             if odds.is_infinite() {
-                *p *= f64::from(u8::from(favoured(*language)));
-            } else if favoured(*language) {
-                *p *= odds;
+                l.p *= f64::from(u8::from(favoured));
+            } else if favoured {
+                l.p *= odds;
             }
         }
-        let sum: f64 = p.iter().sum();
+        let sum: f64 = likely.iter().map(|l| l.p).sum();
         if sum > 0.0 {
-            p.iter_mut().for_each(|p| *p /= sum);
+            likely.iter_mut().for_each(|l| l.p /= sum);
         }
     }
 
-    /// Probability of every label of some scores that is not next to nothing: what lies this far behind the first
-    /// would not show in any of them.
-    fn likely(&self, scores: &[f32], temperature: f64, likely: &mut Vec<Likely>) {
-        const BEHIND: f64 = -30.0;
+    /// Probability of every label whose lead over the first is more than `behind`, in natural-log units.
+    fn likely(&self, scores: &[f32], temperature: f64, behind: f64, likely: &mut Vec<Likely>) {
         likely.clear();
         let top = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         if top == f64::NEG_INFINITY {
             return;
         }
         let leads = scores.iter().map(|score| (f64::from(*score) - top) / temperature);
-        let near = leads.enumerate().filter(|(_, lead)| *lead > BEHIND);
+        let near = leads.enumerate().filter(|(_, lead)| *lead > behind);
         likely.extend(near.map(|(label, lead)| Likely::new(label, lead.exp())));
         let sum: f64 = likely.iter().map(|l| l.p).sum();
         likely.iter_mut().for_each(|l| l.p /= sum);
@@ -396,13 +388,13 @@ impl Detector {
     /// Puts labels in order, best first, the unlikely left out. A confusable group (Arabic and its dialects)
     /// competes as one and then gives its best member first.
     fn put_in_order(&self, likely: &mut Vec<Likely>) {
+        let mut of_group: SmallVec<[f64; 256]> = smallvec![0.0; self.facts.len()];
+        let facts = |l: &Likely| &self.facts[l.label];
+        likely.iter().for_each(|l| of_group[usize::from(facts(l).folded)] += l.p);
         likely.retain(|l| l.p > 1e-4);
-        for at in 0..likely.len() {
-            let facts = |l: &Likely| &self.facts[l.label];
-            let own = facts(&likely[at]);
-            let of_group = likely.iter().filter(|l| facts(l).folded == own.folded).map(|l| l.p).sum();
-            let worth = likely[at].p * own.standard_odds;
-            (likely[at].of_group, likely[at].worth) = (of_group, worth);
+        for l in &mut *likely {
+            let own = facts(l);
+            (l.of_group, l.worth) = (of_group[usize::from(own.folded)], l.p * own.standard_odds);
         }
         likely.sort_unstable_by(|a, b| {
             (b.of_group.total_cmp(&a.of_group)).then(b.worth.total_cmp(&a.worth)).then(a.label.cmp(&b.label))
@@ -416,22 +408,29 @@ impl Detector {
 
     /// What a whole text is written in.
     pub fn detect(&self, text: &str, prior: &Prior<'_>) -> LanguageResult {
+        let mut likely = with_scratch(|scratch| std::mem::take(&mut scratch.likely));
+        let result = self.detect_into(text, prior, &mut likely);
+        with_scratch(|scratch| scratch.likely = likely);
+        result
+    }
+
+    /// [`Self::detect`] with a buffer to use.
+    fn detect_into(&self, text: &str, prior: &Prior<'_>, likely: &mut Vec<Likely>) -> LanguageResult {
         let sample = sample(text);
-        let Posterior { p, judged, latin } = self.posterior(&sample, prior);
+        let Posterior { judged, latin } = self.posterior(&sample, prior, likely);
         let Judged { script, letters, .. } = judged;
         let nothing = |verdict| LanguageResult {
             verdict,
             script,
             probability: if verdict == LanguageVerdict::NoContent { 1.0 } else { 0.0 },
             reliable: false,
-            alternatives: Vec::new(),
+            alternatives: Ranked::new(),
         };
         if letters == 0 {
             return nothing(LanguageVerdict::NoContent);
         }
-        let mut ranked: Vec<Likely> = p.iter().enumerate().map(|(label, p)| Likely::new(label, *p)).collect();
-        self.put_in_order(&mut ranked);
-        let alternatives: Vec<LanguageCandidate> = ranked.iter().take(5).map(|l| self.candidate(l)).collect();
+        self.put_in_order(likely);
+        let alternatives: Ranked = likely.iter().take(5).map(|l| self.candidate(l)).collect();
         if let Some((language, probability)) = latin
             && probability > 0.5
             && !judged.is_strange()
@@ -452,16 +451,10 @@ impl Detector {
                 alternatives,
             };
         }
-        let Some(best) = alternatives.first().copied() else {
+        let (Some(best), Some(of_best)) = (alternatives.first().copied(), likely.first()) else {
             return nothing(LanguageVerdict::Undetermined);
         };
-        let probability: f64 = p
-            .iter()
-            .zip(&self.labels)
-            .filter(|(_, (l, _))| l.folded() == best.language.folded())
-            .map(|(p, _)| p)
-            .sum::<f64>()
-            .min(1.0);
+        let probability = of_best.of_group.min(1.0);
         if judged.is_strange() || script == Script::LATIN && is_code(&sample) {
             return LanguageResult { alternatives, ..nothing(LanguageVerdict::Undetermined) };
         }
@@ -476,14 +469,14 @@ impl Detector {
 }
 
 impl RankLanguages for Detector {
-    fn rank(&self, text: &str, limit: usize) -> Vec<LanguageCandidate> {
+    fn rank(&self, text: &str, limit: usize) -> Ranked {
         with_scratch(|scratch| {
             let (mut scores, mut likely) =
                 (std::mem::take(&mut scratch.labels), std::mem::take(&mut scratch.likely));
             let judged = self.judge(text, scratch, &mut scores);
-            let mut candidates = Vec::new();
+            let mut candidates = Ranked::new();
             if judged.letters > 0 {
-                self.likely(&scores, self.temperature(judged.units), &mut likely);
+                self.likely(&scores, self.temperature(judged.units), BEHIND, &mut likely);
                 self.put_in_order(&mut likely);
                 candidates.extend(likely.iter().take(limit).map(|l| self.candidate(l)));
             }

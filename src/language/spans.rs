@@ -3,20 +3,29 @@
 //! Sentences are the unit. Their script comes for free; the ranker is asked about a sample of them, and about
 //! the rest only where the samples disagree, so monolingual text costs a few calls.
 
-use super::{Language, LanguageCandidate, LanguageSpan, RankLanguages};
-use crate::noise::Host;
+use super::{Language, LanguageCandidate, LanguageSpan, RankLanguages, Ranked};
+use crate::noise::{Host, lexicon};
 use crate::script::{self, Script};
+use smallvec::SmallVec;
 use std::ops::Range;
 
 /// Bytes of a text that the ranker is asked about at most.
 const ASKED_BYTES: usize = 32 * RANKED_BYTES;
-/// The ranker sees this many bytes of a unit at most, and so many at first: where they are the host's, clearly,
-/// they are enough.
+/// The ranker sees this many bytes of a unit at most, and so many at first: where they are the host's, clearly, or
+/// another's, surely, they are enough.
 const RANKED_BYTES: usize = 240;
 const FIRST_BYTES: usize = 96;
 const CLEAR: f64 = 0.9;
+const SURE: f64 = 0.97;
+/// Odds that a sentence is of the language of the one beside it: texts change theirs seldom, and relatives are told
+/// apart badly by one.
+const STAYS: f64 = 5.0;
+/// How sure a sentence of another language is that is clear by its words.
+const SEEN: f64 = 0.98;
 /// A unit with fewer letters takes its neighbours' language.
 const LETTERS: u32 = 16;
+/// Bytes of a short sentence.
+const SENTENCE: usize = 60;
 /// Units at most; a text of more has them merged.
 const UNITS: usize = 4096;
 
@@ -25,6 +34,17 @@ struct Unit {
     script: Script,
     letters: u32,
     answer: Option<LanguageCandidate>,
+    /// What the ranker said of its script, the answer first.
+    ranked: Ranked,
+}
+
+/// What is known of the whole text.
+struct Known {
+    language: Option<Language>,
+    script: Script,
+    certainty: f64,
+    /// Of its language's words.
+    sketch: Option<usize>,
 }
 
 /// The runs of one language, in order. They do not overlap, start and end at words, and leave out only blanks
@@ -38,6 +58,8 @@ pub fn spans(text: &str, host: &Host, certainty: f64, ranker: &dyn RankLanguages
         unit.answer = Some(LanguageCandidate { language, script: unit.script, probability: certainty });
         return merge(text, units, host);
     }
+    let sketch = host.language.and_then(|language| lexicon::index(language.as_str(), host.script));
+    let known = Known { language: host.language, script: host.script, certainty, sketch };
     let mut left = ASKED_BYTES;
     // a sample first: evenly spread
     let n = units.iter().filter(|u| u.letters >= LETTERS && u.script.group() == host.script.group()).count();
@@ -51,14 +73,14 @@ pub fn spans(text: &str, host: &Host, certainty: f64, ranker: &dyn RankLanguages
                 continue;
             }
         }
-        ask(text, unit, host, ranker, &mut left);
+        ask(text, unit, &known, ranker, &mut left);
         disagree |= unit.answer.is_some_and(|a| Some(a.language) != host.language);
     }
     if disagree || host.language.is_none() {
         units
             .iter_mut()
             .filter(|u| u.letters >= LETTERS && u.answer.is_none())
-            .for_each(|unit| ask(text, unit, host, ranker, &mut left));
+            .for_each(|unit| ask(text, unit, &known, ranker, &mut left));
     }
     smooth(&mut units, host);
     merge(text, units, host)
@@ -66,10 +88,10 @@ pub fn spans(text: &str, host: &Host, certainty: f64, ranker: &dyn RankLanguages
 
 /// Sentences, cut further where the script changes for good.
 fn units(text: &str, host: Script) -> Vec<Unit> {
-    let mut units: Vec<Unit> = Vec::new();
-    let mut cut: Vec<Unit> = Vec::new();
+    let mut units: Vec<Unit> = Vec::with_capacity(UNITS.min(text.len() / SENTENCE + 8));
+    let mut cut: SmallVec<[Unit; 4]> = SmallVec::new();
     for range in crate::text::sentences(text) {
-        for run in script::runs(&text[range.clone()]) {
+        script::each_run(&text[range.clone()], |run| {
             let found = range.start + run.range.start..range.start + run.range.end;
             match cut.last_mut() {
                 Some(last)
@@ -89,10 +111,11 @@ fn units(text: &str, host: Script) -> Vec<Unit> {
                     last.script = run.script();
                 }
                 _ => {
-                    cut.push(Unit { range: found, script: run.script(), letters: run.letters, answer: None })
+                    let (script, letters) = (run.script(), run.letters);
+                    cut.push(Unit { range: found, script, letters, answer: None, ranked: Ranked::new() });
                 }
             }
-        }
+        });
         // the sentence's own ends belong to its outer pieces
         if let Some(last) = cut.last_mut() {
             last.range.end = range.end;
@@ -128,20 +151,49 @@ fn is_guest(run: &script::ScriptRun, around: Script, s: &str) -> bool {
         && (run.letters < if dense { 6 } else { LETTERS } || s.split_whitespace().count() <= 2 && !dense)
 }
 
-fn ask(text: &str, unit: &mut Unit, host: &Host, ranker: &dyn RankLanguages, left: &mut usize) {
+fn ask(text: &str, unit: &mut Unit, host: &Known, ranker: &dyn RankLanguages, left: &mut usize) {
     let s = &text[unit.range.clone()];
     let group = unit.script.group();
+    let clarity = lexicon::clarity(s);
+    let clear = if clarity.is_clear() && host.sketch == Some(clarity.language) {
+        host.language.map(|language| (language, host.script, host.certainty))
+    } else {
+        clarity.alone().map(|(language, script)| (language, script, SEEN))
+    };
+    if let Some((language, script, probability)) = clear
+        && script.group() == group
+    {
+        unit.answer = Some(LanguageCandidate { language, script: unit.script, probability });
+        return;
+    }
     for bytes in [FIRST_BYTES, RANKED_BYTES] {
         let s = &s[..crate::text::floor_boundary(s, bytes)];
         if *left == 0 || bytes == FIRST_BYTES && unit.range.len() < 2 * FIRST_BYTES {
             continue;
         }
         *left = left.saturating_sub(s.len());
-        unit.answer = ranker.rank(s, 3).into_iter().find(|c| c.script.group() == group);
-        if unit.answer.is_some_and(|a| Some(a.language) == host.language && a.probability >= CLEAR) {
+        unit.ranked = ranker.rank(s, 3);
+        unit.ranked.retain(|c| c.script.group() == group);
+        unit.answer = unit.ranked.first().copied();
+        let enough = |a: LanguageCandidate| if Some(a.language) == host.language { CLEAR } else { SURE };
+        if unit.answer.is_some_and(|a| a.probability >= enough(a)) {
             break;
         }
     }
+}
+
+/// What a unit may be, told by its neighbours too.
+fn with_neighbours(
+    ranked: &[LanguageCandidate],
+    around: [Option<LanguageCandidate>; 2],
+) -> Option<LanguageCandidate> {
+    let worth = |c: &LanguageCandidate| {
+        let agree = around.iter().flatten().filter(|beside| beside.language == c.language).count();
+        c.probability * STAYS.powi(agree as i32)
+    };
+    let all: f64 = ranked.iter().map(worth).sum();
+    let best = ranked.iter().max_by(|a, b| worth(a).total_cmp(&worth(b)))?;
+    Some(LanguageCandidate { probability: worth(best) / all.max(f64::MIN_POSITIVE), ..*best })
 }
 
 /// Units without an answer, or with a doubtful one between two that agree, follow their neighbours.
@@ -151,6 +203,11 @@ fn smooth(units: &mut [Unit], host: &Host) {
         let next = units[index + 1..].iter().take(8).find_map(|u| u.answer);
         let unit = &mut units[index];
         let fits = |c: &LanguageCandidate| c.script.group() == unit.script.group();
+        if let Some(best) = with_neighbours(&unit.ranked, [previous.filter(fits), next.filter(fits)])
+            && unit.answer.is_some_and(|answer| answer.language != best.language)
+        {
+            unit.answer = Some(best);
+        }
         let own = host.language.filter(|_| host.script.group() == unit.script.group());
         match unit.answer {
             Some(answer) if answer.probability < 0.6 && Some(answer.language) != own => {
@@ -214,7 +271,7 @@ mod tests {
     struct ByWord;
 
     impl RankLanguages for ByWord {
-        fn rank(&self, text: &str, _: usize) -> Vec<LanguageCandidate> {
+        fn rank(&self, text: &str, _: usize) -> Ranked {
             let words = [(" the ", "eng"), (" der ", "deu"), (" на ", "rus"), ("は", "jpn")];
             let found = words.iter().find(|(word, _)| text.contains(word));
             let candidate = |code| {
@@ -233,6 +290,40 @@ mod tests {
             .map(|s| (&text[s.range], s.language.map_or("und", |l| l.as_str())))
             .collect();
         assert_eq!(found, expected, "{text:?}");
+    }
+
+    /// Russian, but for short sentences, which it takes for Ukrainian, more or less surely.
+    struct Doubts(f64);
+
+    impl RankLanguages for Doubts {
+        fn rank(&self, text: &str, _: usize) -> Ranked {
+            let said = match text.len() < 70 {
+                true => [("ukr", self.0), ("rus", 1.0 - self.0)],
+                false => [("rus", 0.99), ("ukr", 0.01)],
+            };
+            let candidate = |(code, probability): (&str, f64)| {
+                Language::parse(code).map(|language| LanguageCandidate {
+                    language,
+                    script: Script::CYRILLIC,
+                    probability,
+                })
+            };
+            said.into_iter().filter_map(candidate).collect()
+        }
+    }
+
+    #[test]
+    fn a_doubtful_sentence_is_of_its_neighbours_language() {
+        let long = "Лодки стояли на реке всю ночь, и никто их не охранял до утра.";
+        let text = format!("The bridge was closed. {long} Мост закрыт на ремонт. {long}");
+        let host = Host { language: Language::parse("eng"), script: Script::LATIN };
+        let said = |sure| -> Vec<&str> {
+            let found = spans(&text, &host, 0.9, &Doubts(sure));
+            found.into_iter().filter_map(|s| s.language).map(Language::as_str).skip(1).collect()
+        };
+        // 0.9 of one against 0.1 of the other and two neighbours
+        assert_eq!(said(0.9), ["rus"]);
+        assert_eq!(said(0.99), ["rus", "ukr", "rus"]);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! A task decided on the words of a text: topic, spam, or a user's own labels.
 
+use crate::bayes::Probabilities;
 use crate::bayes::calibration::Confidences;
 use crate::bayes::odds::{self, Odds, SPAM};
 use crate::bayes::pieces::{Observed, observe};
 use crate::bayes::weights::Weights;
 use crate::features::{FeatureSpec, Place, Scratch};
+use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
 
 /// Name of the table trained on all languages together.
 pub const POOLED: &str = "*";
@@ -12,8 +15,8 @@ pub const POOLED: &str = "*";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// `medtop:11000000`, or the user's own label.
-    pub id: String,
-    pub name: String,
+    pub id: Arc<str>,
+    pub name: Arc<str>,
 }
 
 /// When a task decides.
@@ -65,13 +68,13 @@ impl TextTask {
 
     /// Scores a text with the tables given; for a task with [`TextTask::odds`].
     pub fn observe(&self, tables: &[(usize, f64)], text: &str, scratch: &mut Scratch) -> Observed {
-        let numbers: Vec<usize> = tables.iter().map(|t| t.0).collect();
+        let numbers: SmallVec<[usize; 4]> = tables.iter().map(|t| t.0).collect();
         observe(&self.weights, &self.spec, &numbers, self.weights.table(POOLED), text, scratch)
     }
 
     /// Probability of each label of the document vector in `scratch`, tables mixed by their weight.
-    pub fn probabilities(&self, tables: &[(usize, f64)], scratch: &Scratch) -> Vec<f64> {
-        let mut mixed = vec![0.0; self.labels.len()];
+    pub fn probabilities(&self, tables: &[(usize, f64)], scratch: &Scratch) -> Probabilities {
+        let mut mixed: Probabilities = smallvec![0.0; self.labels.len()];
         let total: f64 = tables.iter().map(|t| t.1).sum();
         let mut scores = Vec::new();
         for &(table, weight) in tables {

@@ -8,7 +8,9 @@ mod phrases;
 
 use super::{NoiseKind, NoiseSpan};
 use crate::class::is_alphabetic;
+use crate::language::Ranked;
 use crate::script::Script;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::ops::Range;
 use unicode_normalization::UnicodeNormalization;
@@ -57,7 +59,7 @@ pub fn fingerprint(line: &str) -> Option<u64> {
     if line.len() > TEMPLATE_REACH {
         return None;
     }
-    let mut writer = WordWriter { words: Vec::with_capacity(line.len()), gap: false };
+    let mut writer = WordWriter { words: SmallVec::new(), gap: false };
     if line.is_ascii() {
         write_ascii(line.as_bytes(), &mut writer);
     } else {
@@ -80,7 +82,7 @@ pub fn fingerprint(line: &str) -> Option<u64> {
 
 /// Collects words with one blank between them.
 struct WordWriter {
-    words: Vec<u8>,
+    words: SmallVec<[u8; TEMPLATE_REACH]>,
     gap: bool,
 }
 
@@ -176,9 +178,10 @@ enum Verdict {
 /// Spans of boilerplate lines.
 pub(super) fn detect(text: &str, set: &BoilerplateSet, spans: &mut Vec<NoiseSpan>) {
     // weak lines wait for what comes after them
-    let mut waiting: Vec<Range<usize>> = Vec::new();
+    let mut waiting: SmallVec<[Range<usize>; 8]> = SmallVec::new();
     let mut near = false;
     let mut articles = 0usize;
+    let mut lower = String::new();
     let mut start = 0;
     for piece in text.split_inclusive('\n') {
         let offset = start;
@@ -189,7 +192,7 @@ pub(super) fn detect(text: &str, set: &BoilerplateSet, spans: &mut Vec<NoiseSpan
         }
         let from = offset + (piece.len() - piece.trim_start().len());
         let range = from..from + line.len();
-        match judge(line, set) {
+        match judge(line, set, &mut lower) {
             Verdict::Sure(confidence) => {
                 for weak in waiting.drain(..) {
                     spans.push(span(weak, 0.6));
@@ -220,10 +223,10 @@ pub(super) fn detect(text: &str, set: &BoilerplateSet, spans: &mut Vec<NoiseSpan
 
 fn span(range: Range<usize>, confidence: f64) -> NoiseSpan {
     let kind = NoiseKind::Boilerplate;
-    NoiseSpan { range, kind, script: Script::COMMON, candidates: Vec::new(), confidence }
+    NoiseSpan { range, kind, script: Script::COMMON, candidates: Ranked::new(), confidence }
 }
 
-fn judge(line: &str, set: &BoilerplateSet) -> Verdict {
+fn judge(line: &str, set: &BoilerplateSet, lower: &mut String) -> Verdict {
     if line.len() > LINE_REACH {
         return Verdict::Article;
     }
@@ -248,7 +251,7 @@ fn judge(line: &str, set: &BoilerplateSet) -> Verdict {
     if frame(line, set).is_some() {
         return Verdict::Sure(0.8);
     }
-    match phrases::statistics(line) {
+    match phrases::statistics(line, lower) {
         Some(confidence) => Verdict::Sure(confidence),
         None => by_odds(line),
     }

@@ -6,7 +6,7 @@ mod sentence;
 mod stray;
 
 use super::{Host, NoiseKind, NoiseSpan};
-use crate::language::{Language, LanguageCandidate, RankLanguages};
+use crate::language::{Language, RankLanguages, Ranked};
 use crate::script::{Script, ScriptRun, id, id_of};
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ pub(super) use stray::{chinese_in_japanese, words as strays};
 /// How many languages a span names at most.
 const CANDIDATES: usize = 5;
 /// The ranker sees this many bytes of a span at most.
-const RANKED_BYTES: usize = 300;
+const RANKED_BYTES: usize = 200;
 /// A word or two must be this clearly another language's.
 const LABEL_PROBABILITY: f64 = 0.85;
 /// A label longer than this is text.
@@ -29,9 +29,9 @@ pub(super) struct Ranker<'a> {
 }
 
 impl Ranker<'_> {
-    pub(super) fn rank(&mut self, text: &str) -> Vec<LanguageCandidate> {
+    pub(super) fn rank(&mut self, text: &str) -> Ranked {
         if self.calls == 0 {
-            return Vec::new();
+            return Ranked::new();
         }
         self.calls -= 1;
         let mut end = text.len().min(RANKED_BYTES);
@@ -408,8 +408,8 @@ fn kana_in_chinese(text: &str, run: &ScriptRun, ranker: &mut Ranker<'_>, spans: 
 }
 
 /// Ranked languages of a foreign span: the ranker's word on its script, and the letters' own testimony.
-pub(super) fn candidates(text: &str, script: Script, ranker: &mut Ranker<'_>) -> Vec<LanguageCandidate> {
-    let ranked: Vec<_> =
+pub(super) fn candidates(text: &str, script: Script, ranker: &mut Ranker<'_>) -> Ranked {
+    let ranked: Ranked =
         ranker.rank(text).into_iter().filter(|c| c.script.group() == script.group()).collect();
     let mut ranked = letters::testify(text, script, ranked, CANDIDATES);
     stray::by_words(text, script, &mut ranked);

@@ -2,6 +2,7 @@
 
 use super::{NoiseKind, NoiseSpan};
 use crate::class::is_alphabetic;
+use crate::language::Ranked;
 use crate::script::Script;
 use std::ops::Range;
 
@@ -47,7 +48,7 @@ fn repeated(text: &str, range: Range<usize>, times: usize, spans: &mut Vec<Noise
 }
 
 fn push(kind: NoiseKind, range: Range<usize>, confidence: f64, spans: &mut Vec<NoiseSpan>) {
-    spans.push(NoiseSpan { range, kind, script: Script::COMMON, candidates: Vec::new(), confidence });
+    spans.push(NoiseSpan { range, kind, script: Script::COMMON, candidates: Ranked::new(), confidence });
 }
 
 /// Judges one word by its bytes; only ASCII words can be told from writing without knowing the language.

@@ -2,6 +2,7 @@
 
 use super::{NoiseKind, NoiseSpan};
 use crate::class::is_alphabetic;
+use crate::language::Ranked;
 use crate::script::{Script, ScriptRun, id, id_of};
 use std::sync::LazyLock;
 
@@ -62,7 +63,7 @@ pub(super) fn detect(text: &str, runs: &[ScriptRun], spans: &mut Vec<NoiseSpan>)
             let range = start..possessive(text, end);
             done = range.end;
             let kind = NoiseKind::Homoglyph;
-            spans.push(NoiseSpan { range, kind, script, candidates: Vec::new(), confidence: 0.9 });
+            spans.push(NoiseSpan { range, kind, script, candidates: Ranked::new(), confidence: 0.9 });
         } else {
             done = end;
         }

@@ -1,6 +1,7 @@
 //! Zero-width and other format characters, and bidirectional controls.
 
 use super::{NoiseKind, NoiseSpan};
+use crate::language::Ranked;
 use crate::script::{Script, id, id_of};
 use std::ops::Range;
 
@@ -55,7 +56,7 @@ pub(super) fn detect(text: &str, found: &[(usize, char)], spans: &mut Vec<NoiseS
 }
 
 fn span(kind: NoiseKind, range: Range<usize>, confidence: f64) -> NoiseSpan {
-    NoiseSpan { range, kind, script: Script::COMMON, candidates: Vec::new(), confidence }
+    NoiseSpan { range, kind, script: Script::COMMON, candidates: Ranked::new(), confidence }
 }
 
 /// The control that ends what this one opens.

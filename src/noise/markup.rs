@@ -1,6 +1,7 @@
 //! Tags, entities, shortcodes, script and style remnants.
 
 use super::{NoiseKind, NoiseSpan};
+use crate::language::Ranked;
 use crate::script::Script;
 use std::ops::Range;
 
@@ -119,7 +120,7 @@ fn span(range: Range<usize>) -> NoiseSpan {
         range,
         kind: NoiseKind::Markup,
         script: Script::COMMON,
-        candidates: Vec::new(),
+        candidates: Ranked::new(),
         confidence: 0.9,
     }
 }

@@ -5,6 +5,7 @@
 
 use super::{NoiseKind, NoiseSpan};
 use crate::class::is_alphanumeric;
+use crate::language::Ranked;
 use crate::script::Script;
 
 /// A sequence that decodes back.
@@ -58,7 +59,7 @@ pub(super) fn detect(text: &str, suspects: &[usize], spans: &mut Vec<NoiseSpan>)
                 range: start..end,
                 kind: NoiseKind::Mojibake,
                 script: Script::LATIN,
-                candidates: Vec::new(),
+                candidates: Ranked::new(),
                 confidence: if n > 1 { 0.95 } else { 0.8 },
             });
         }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 struct Silent;
 
 impl RankLanguages for Silent {
-    fn rank(&self, _: &str, _: usize) -> Vec<LanguageCandidate> {
-        Vec::new()
+    fn rank(&self, _: &str, _: usize) -> Ranked {
+        Ranked::new()
     }
 }
 

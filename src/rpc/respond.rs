@@ -173,8 +173,8 @@ fn candidate(candidate: &LanguageCandidate) -> pb::LanguageCandidate {
 
 fn label_score(score: LabelScore) -> pb::LabelScore {
     pb::LabelScore {
-        label_id: score.label_id,
-        name: score.name,
+        label_id: score.label_id.to_string(),
+        name: score.name.to_string(),
         probability: score.probability,
         selected: score.selected,
     }
@@ -271,7 +271,7 @@ impl<'a> Texts<'a> {
         };
         pb::Evidence {
             task: task as i32,
-            label_id: evidence.label_id.clone(),
+            label_id: evidence.label_id.to_string(),
             start,
             end,
             text,
@@ -309,7 +309,7 @@ mod tests {
             range: 5..9,
             kind: NoiseKind::ForeignScript,
             script: Script::CYRILLIC,
-            candidates: Vec::new(),
+            candidates: crate::language::Ranked::new(),
             confidence: 0.5,
         };
         for (encoding, expected) in [

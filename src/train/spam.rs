@@ -704,7 +704,7 @@ mod tests {
             spam,
             publisher: None,
             padded: false,
-            observed: Observed { whole: (vec![score], 400), ..Observed::default() },
+            observed: Observed { whole: ([score].into_iter().collect(), 400), ..Observed::default() },
         };
         let mut seen: Vec<HeldOut> = (0..1000).map(|i| held(false, -200.0 + f64::from(i) / 4.0)).collect();
         // so many spams lie above that a higher threshold would not pay

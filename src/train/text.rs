@@ -4,6 +4,7 @@ use super::counts::{Counts, Example};
 use super::fit::{Recipe, Rows, fit_table};
 use super::folds::SourceFolds;
 use super::worths::Worths;
+use crate::bayes::Probabilities;
 use crate::bayes::calibration::{Confidence, Confidences, HeldBack, Scaling, fit_scaling, fit_temperature};
 use crate::bayes::fit::FitError;
 use crate::bayes::ranking;
@@ -216,7 +217,7 @@ impl Calibrator {
     }
 
     /// Probabilities of one held-back document, the pooled table's part included.
-    fn scaled(&self, name: &str, doc: &Scored, scalings: &Scalings) -> Vec<f64> {
+    fn scaled(&self, name: &str, doc: &Scored, scalings: &Scalings) -> Probabilities {
         let mut p = scalings.of(name).probabilities(&doc.own.scores);
         if let (Some(pooled), Some(&share)) = (&doc.pooled, self.back_off.get(name)) {
             let pooled = scalings.of(POOLED).probabilities(pooled);
@@ -226,7 +227,7 @@ impl Calibrator {
     }
 
     /// Calibrated held-back documents, those of the pooled table apart: probabilities and label.
-    pub fn calibrated<'a>(&'a self, scalings: &'a Scalings) -> impl Iterator<Item = (Vec<f64>, u16)> {
+    pub fn calibrated<'a>(&'a self, scalings: &'a Scalings) -> impl Iterator<Item = (Probabilities, u16)> {
         let of_table = move |(name, docs): (&'a String, &'a Vec<Scored>)| {
             docs.iter().map(move |doc| (self.scaled(name, doc, scalings), doc.own.label))
         };
@@ -246,7 +247,7 @@ impl Calibrator {
             let own = docs.iter().map(|doc| (self.scaled(name, doc, scalings), doc.own.label, 1.0));
             let unseen = docs.iter().filter_map(|doc| doc.unseen.as_ref());
             let unseen = unseen.map(|doc| (scaling.probabilities(&doc.scores), doc.label, UNSEEN_WEIGHT));
-            let top = |(p, label, weight): (Vec<f64>, u16, f64)| {
+            let top = |(p, label, weight): (Probabilities, u16, f64)| {
                 let best = *ranking(&p).first()?;
                 Some((p[best], best == usize::from(label), weight))
             };
@@ -276,7 +277,7 @@ impl Calibrator {
         let label = |i: usize| labels.get(i).cloned().unwrap_or_default();
         for (name, docs) in self.tables() {
             let confidence = weights.table(name).map_or(&confidences.common, |table| confidences.of(table));
-            let outcome = |mut p: Vec<f64>, gold: u16| {
+            let outcome = |mut p: Probabilities, gold: u16| {
                 confidence.apply(&mut p);
                 let ranked: Vec<(String, f64)> =
                     ranking(&p).iter().take(2).map(|&i| (label(i), p[i])).collect();

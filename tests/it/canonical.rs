@@ -16,7 +16,7 @@ fn classified(text: &str) -> Classification {
 }
 
 fn answer(got: &Classification) -> (LanguageVerdict, String) {
-    (got.language.verdict, got.topics.first().map(|topic| topic.label_id.clone()).unwrap_or_default())
+    (got.language.verdict, got.topics.first().map(|topic| topic.label_id.to_string()).unwrap_or_default())
 }
 
 #[track_caller]

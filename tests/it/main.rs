@@ -11,6 +11,8 @@ mod raw;
 mod support;
 mod tiny;
 
+// How often the heap is asked.
+mod allocations;
 // Ten articles with planted noise through the library: language, topic, spam, noise.
 mod articles;
 // The same characters in another encoding: the same answer.

@@ -30,7 +30,7 @@ fn the_shipped_weights_are_what_linfa_fits() {
     };
     let bytes = zstd::decode_all(std::fs::File::open(fixture("topic_slice.counts")).unwrap()).unwrap();
     let mut ledger = Ledger::from_bytes(&bytes, "topic", task.spec).unwrap();
-    assert!(ledger.labels.iter().eq(task.labels.iter().map(|l| &l.name)));
+    assert!(ledger.labels.iter().map(String::as_str).eq(task.labels.iter().map(|l| &*l.name)));
     let (name, counts) = ledger.counts.tables.iter_mut().next().unwrap();
     let rows = Rows::new(counts, task.labels.len(), &recipe, |_| true);
     let fitted = fit_table(name, &rows, &recipe, &[]).unwrap();

@@ -1,12 +1,13 @@
 use super::lines::{Places, marked_rows};
 use super::*;
 use crate::classify::{Evidence, Options, SpamResult, classify};
-use crate::language::{Language, LanguageCandidate};
+use crate::language::{Language, LanguageCandidate, Ranked};
 use crate::model::Model;
 use crate::noise::{NoiseKind, NoiseSpan};
 use crate::script::Script;
 use crate::text::Article;
 use proptest::prelude::*;
+use smallvec::smallvec;
 
 const PLAIN: Page = Page { width: 60, colour: false };
 
@@ -17,7 +18,7 @@ fn candidate(code: &str, script: Script, probability: f64) -> LanguageCandidate 
 fn noise(text: &str, part: &str, kind: NoiseKind) -> NoiseSpan {
     let start = text.find(part).unwrap();
     let range = start..start + part.len();
-    NoiseSpan { range, kind, script: Script::COMMON, candidates: Vec::new(), confidence: 0.9 }
+    NoiseSpan { range, kind, script: Script::COMMON, candidates: Ranked::new(), confidence: 0.9 }
 }
 
 fn empty(text: &str) -> Classification {
@@ -47,10 +48,10 @@ fn a_page_tells_everything() {
     result.language.script = Script::LATIN;
     (result.language.probability, result.language.reliable) = (0.9987, true);
     result.language.alternatives =
-        vec![candidate("eng", Script::LATIN, 0.9987), candidate("deu", Script::LATIN, 0.0011)];
+        smallvec![candidate("eng", Script::LATIN, 0.9987), candidate("deu", Script::LATIN, 0.0011)];
     let topic = |id: &str, probability, selected| LabelScore {
-        label_id: id.to_owned(),
-        name: topic::name(id).unwrap_or_default().to_owned(),
+        label_id: id.into(),
+        name: topic::name(id).unwrap_or_default().into(),
         probability,
         selected,
     };
@@ -60,13 +61,13 @@ fn a_page_tells_everything() {
     result.spam = SpamResult { verdict: SpamVerdict::Ham, probability: 0.0002 };
     let mut word = noise(text, "کارما", NoiseKind::ForeignScript);
     word.script = Script::ARABIC;
-    word.candidates = vec![candidate("pes", Script::ARABIC, 0.6), candidate("urd", Script::ARABIC, 0.4)];
+    word.candidates = smallvec![candidate("pes", Script::ARABIC, 0.6), candidate("urd", Script::ARABIC, 0.4)];
     result.noise = vec![word, noise(text, "\u{200b}", NoiseKind::Invisible)];
     result.noise_ratio = 0.08;
     result.text_bytes_used = 40;
     result.evidence = vec![Evidence {
         task: Task::Topic,
-        label_id: "medtop:15000000".to_owned(),
+        label_id: "medtop:15000000".into(),
         field: Field::Text,
         range: 4..9,
         log_odds: 3.214,
@@ -197,7 +198,7 @@ proptest! {
             let (a, b) = (boundary(a), boundary(b));
             let range = a.min(b)..a.max(b);
             let kind = NoiseKind::Markup;
-            result.noise.push(NoiseSpan { range, kind, script: Script::COMMON, candidates: vec![], confidence: 1.0 });
+            result.noise.push(NoiseSpan { range, kind, script: Script::COMMON, candidates: Ranked::new(), confidence: 1.0 });
         }
         let shown = render(&View { name: "x", title: "", text: &text, result: &result }, Page { width, colour });
         let unsafe_char = |c: char| c.is_control() && c != '\n' && !(colour && c == '\u{1b}');

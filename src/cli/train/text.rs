@@ -349,7 +349,7 @@ fn copies(examples: &[Example]) -> (Vec<Example>, Vec<usize>) {
 /// Calibration of the tables of the model that is retrained, when it has the same labels.
 fn previous_scalings(base: &Base, labels: &[LabelCard]) -> BTreeMap<String, Scaling> {
     let same = |task: &&TextTask| {
-        task.labels.len() == labels.len() && task.labels.iter().zip(labels).all(|(a, b)| a.id == b.id)
+        task.labels.len() == labels.len() && task.labels.iter().zip(labels).all(|(a, b)| *a.id == *b.id)
     };
     let tables = base.previous.as_ref().filter(same).map_or(&[][..], |task| task.weights.tables());
     tables.iter().map(|table| (table.name.clone(), table.scaling())).collect()

@@ -266,15 +266,21 @@ const THEMES: [Theme; 4] = [
     },
 ];
 
-/// What a line's own words say about it.
-pub(super) fn statistics(line: &str) -> Option<f64> {
+/// What a line's own words say about it; `lower` is a buffer to use.
+pub(super) fn statistics(line: &str, lower: &mut String) -> Option<f64> {
     if line.len() > 320 {
         return None;
     }
     // a copyright line: the sign or the claim, a year, hardly a word more
     let words = line.split_whitespace().count();
-    let lower = line.to_lowercase();
-    if words <= 14 && is_copyright(&lower) {
+    lower.clear();
+    for c in line.chars() {
+        match crate::text::lower(c) {
+            Some(c) => lower.push(c),
+            None => lower.extend(c.to_lowercase()),
+        }
+    }
+    if words <= 14 && is_copyright(lower) {
         return Some(0.85);
     }
     if words < 3 {

@@ -1,7 +1,8 @@
 //! What single letters rule out: languages of Arabic script, Cyrillic alphabets, and scripts of one language.
 
-use crate::language::{Language, LanguageCandidate};
+use crate::language::{Language, LanguageCandidate, Ranked};
 use crate::script::{Script, id};
+use smallvec::smallvec;
 
 /// Languages of Arabic script: code, how often it is met in news, and telling letters it never writes.
 const ARABIC: [(&str, f64, &str); 8] = [
@@ -155,16 +156,11 @@ pub(super) fn is_loan(word: &str) -> bool {
 }
 
 /// Refines a ranking with what the letters allow; ranks by the letters alone when there is none.
-pub(super) fn testify(
-    text: &str,
-    script: Script,
-    ranked: Vec<LanguageCandidate>,
-    limit: usize,
-) -> Vec<LanguageCandidate> {
+pub(super) fn testify(text: &str, script: Script, ranked: Ranked, limit: usize) -> Ranked {
     if let Some((_, code)) = ONE_LANGUAGE.iter().find(|(s, _)| Script::parse(s).is_some_and(|s| s == script))
     {
         if ranked.is_empty() {
-            let one = |language| vec![LanguageCandidate { language, script, probability: 0.95 }];
+            let one = |language| smallvec![LanguageCandidate { language, script, probability: 0.95 }];
             return Language::parse(code).map(one).unwrap_or_default();
         }
         return ranked;
@@ -176,7 +172,7 @@ pub(super) fn testify(
     let letters = text.chars().filter(|c| c.is_alphabetic()).take(60).count() as f64;
     let trust = (letters / 60.0).clamp(0.3, 0.9);
     let excluded = |letters: &str| text.chars().take(300).any(|c| c > '\u{62A}' && letters.contains(c));
-    let mut mixed: Vec<LanguageCandidate> = Vec::new();
+    let mut mixed = Ranked::new();
     let allowed: Vec<_> = ARABIC.iter().filter(|(_, _, never)| !excluded(never)).collect();
     let total: f64 = allowed.iter().map(|row| row.1).sum();
     let claimed: f64 = ranked.iter().map(|c| c.probability).sum();
@@ -289,7 +285,7 @@ mod tests {
     use super::*;
 
     fn codes(text: &str) -> Vec<&'static str> {
-        testify(text, Script::ARABIC, Vec::new(), 8).iter().map(|c| c.language.as_str()).collect()
+        testify(text, Script::ARABIC, Ranked::new(), 8).iter().map(|c| c.language.as_str()).collect()
     }
 
     #[test]

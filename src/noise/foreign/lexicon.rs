@@ -4,6 +4,7 @@
 //! the cost of a few look-ups, so the ranker is asked about a word in a thousand.
 
 use crate::class::lower;
+use crate::language::Language;
 use crate::script::{Script, id, id_of};
 
 /// Languages with a sketch, in the order of the table.
@@ -21,6 +22,8 @@ const FAMILIES: &[u8; LANGUAGES.len()] = b"GGRRSUGGTSRVRAURSRGGSSUBBNASSSSSSTEII
 const TRIGRAMS: usize = 1 << 14;
 const WORDS: usize = 1 << 18;
 pub const BYTES: usize = TRIGRAMS / 2 + WORDS / 8;
+/// The hash functions of a word.
+const SALTS: [u32; 4] = [21, 22, 23, 24];
 /// Letters left of a word whose end is taken off to find the word it is a form of.
 const FORM: usize = 4;
 /// Letters of the longest word looked at.
@@ -30,10 +33,9 @@ const STEP: f32 = 0.5;
 
 /// Ideographs of Chinese that Japanese does not have, a bit each.
 static CHINESE: &[u8; 0x5200 / 8] = include_bytes!("han.bin");
-static TABLE: &[u8; BYTES * LANGUAGES.len()] = include_bytes!("lexicon.bin");
 
-/// The sketches with the languages side by side (`build/lexicon_table.rs`): half-bytes of a trigram's slot, the
-/// first language in the low half of the first byte, and bits of a word's.
+/// The sketches of `lexicon.bin` with the languages side by side (`build/lexicon_table.rs`): half-bytes of a
+/// trigram's slot, the first language in the low half of the first byte, and bits of a word's.
 const TRIGRAM_BYTES: usize = 24;
 const WORD_BYTES: usize = 8;
 static TRIGRAMS_OF_ALL: &[u8; TRIGRAM_BYTES * TRIGRAMS] =
@@ -41,30 +43,22 @@ static TRIGRAMS_OF_ALL: &[u8; TRIGRAM_BYTES * TRIGRAMS] =
 static WORDS_OF_ALL: &[u8; WORD_BYTES * WORDS] =
     include_bytes!(concat!(env!("OUT_DIR"), "/lexicon_words.bin"));
 
-/// One language's sketch.
+/// One language's sketch, by its place in [`LANGUAGES`].
 #[derive(Clone, Copy)]
-pub struct Sketch<'a>(&'a [u8]);
+pub struct Sketch(usize);
 
-impl Sketch<'static> {
+impl Sketch {
     pub fn at(index: usize) -> Self {
-        Self(&TABLE[index * BYTES..(index + 1) * BYTES])
+        Self(index)
     }
-}
 
-impl<'a> Sketch<'a> {
     fn level(self, trigram: u32) -> u32 {
-        let level = |hash: u32| {
-            let slot = (hash >> 8) as usize % TRIGRAMS;
-            u32::from(self.0[slot / 2] >> (4 * (slot % 2)) & 15)
-        };
-        level(mix(trigram, 11)).min(level(mix(trigram, 12)))
+        let level = |salt| u32::from(trigram_slot(trigram, salt)[self.0 / 2] >> (4 * (self.0 % 2)) & 15);
+        level(11).min(level(12))
     }
 
     fn knows(self, hash: u32) -> bool {
-        (21..25).all(|salt| {
-            let bit = (mix(hash, salt) >> 8) as usize % WORDS;
-            self.0[TRIGRAMS / 2 + bit / 8] >> (bit % 8) & 1 == 1
-        })
+        SALTS.into_iter().all(|salt| word_slot(hash, salt) >> self.0 & 1 == 1)
     }
 
     /// Whether the word is a frequent one.
@@ -89,6 +83,18 @@ impl<'a> Sketch<'a> {
     }
 }
 
+/// The half-bytes of a trigram, two languages a byte.
+fn trigram_slot(trigram: u32, salt: u32) -> [u8; TRIGRAM_BYTES] {
+    let at = TRIGRAM_BYTES * ((mix(trigram, salt) >> 8) as usize % TRIGRAMS);
+    TRIGRAMS_OF_ALL[at..].first_chunk().copied().unwrap_or([0; TRIGRAM_BYTES])
+}
+
+/// A bit for every language.
+fn word_slot(hash: u32, salt: u32) -> u64 {
+    let at = WORD_BYTES * ((mix(hash, salt) >> 8) as usize % WORDS);
+    WORDS_OF_ALL[at..].first_chunk().map_or(0, |bits| u64::from_le_bytes(*bits))
+}
+
 /// Mean log probability of a word's trigrams from the sum of their levels.
 fn mean_log(levels: u32, word: &Word) -> f32 {
     STEP * (levels as f32 / word.n.max(1) as f32 - 15.0)
@@ -97,12 +103,8 @@ fn mean_log(levels: u32, word: &Word) -> f32 {
 /// The sum of the levels of a word's trigrams, by language.
 fn levels_of_all(word: &Word) -> [u16; 2 * TRIGRAM_BYTES] {
     let (mut low, mut high) = ([0_u16; TRIGRAM_BYTES], [0_u16; TRIGRAM_BYTES]);
-    let slot = |hash: u32| -> [u8; TRIGRAM_BYTES] {
-        let at = TRIGRAM_BYTES * ((hash >> 8) as usize % TRIGRAMS);
-        TRIGRAMS_OF_ALL[at..].first_chunk().copied().unwrap_or([0; TRIGRAM_BYTES])
-    };
     for &trigram in word.trigrams() {
-        let (a, b) = (slot(mix(trigram, 11)), slot(mix(trigram, 12)));
+        let (a, b) = (trigram_slot(trigram, 11), trigram_slot(trigram, 12));
         for i in 0..TRIGRAM_BYTES {
             low[i] += u16::from((a[i] & 15).min(b[i] & 15));
             high[i] += u16::from((a[i] >> 4).min(b[i] >> 4));
@@ -111,19 +113,77 @@ fn levels_of_all(word: &Word) -> [u16; 2 * TRIGRAM_BYTES] {
     std::array::from_fn(|language| if language % 2 == 0 { low[language / 2] } else { high[language / 2] })
 }
 
-/// A bit for every language that has the word among its frequent ones.
-fn knowing(word: &Word) -> u64 {
-    (21..25).fold(u64::MAX, |knowing, salt| {
-        let at = WORD_BYTES * ((mix(word.hash, salt) >> 8) as usize % WORDS);
-        knowing & WORDS_OF_ALL[at..].first_chunk().map_or(0, |bits| u64::from_le_bytes(*bits))
-    })
+/// A bit for every language that has the word of this hash among its frequent ones.
+fn knowing(hash: u32) -> u64 {
+    SALTS.into_iter().fold(u64::MAX, |knowing, salt| knowing & word_slot(hash, salt))
+}
+
+/// Words of a sentence looked at, and how many are needed, to call it a language's by its words alone.
+const CLEAR_WORDS: usize = 16;
+const FEWEST_WORDS: u32 = 6;
+/// By how many words that language must lead all others.
+const CLEAR_LEAD: u32 = 3;
+
+/// How many of a sentence's first words are frequent ones of the language that knows most of them, of the one that
+/// knows most of the others, and how many there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Clarity {
+    pub language: usize,
+    pub own: u32,
+    pub next: u32,
+    pub words: u32,
+}
+
+/// What the frequent words of a sentence say: a hundredth of the cost of ranking it.
+pub fn clarity(sentence: &str) -> Clarity {
+    let mut known = [0_u32; u64::BITS as usize];
+    let mut n = 0;
+    for word in words(sentence).take(CLEAR_WORDS) {
+        n += 1;
+        let hash = word.chars().fold(0, |hash, c| mix(hash, lower(c) as u32));
+        let mut knowing = knowing(hash);
+        while knowing != 0 {
+            known[knowing.trailing_zeros() as usize] += 1;
+            knowing &= knowing - 1;
+        }
+    }
+    let (mut language, mut own, mut next) = (0, 0, 0);
+    for (at, &known) in known.iter().enumerate() {
+        if known > own {
+            (language, own, next) = (at, known, own);
+        } else {
+            next = next.max(known);
+        }
+    }
+    Clarity { language, own, next, words: n }
+}
+
+/// Languages with relatives that have no sketch and that their words do not tell from them: Arabic's dialects, Dari,
+/// Malay, Bosnian, Awadhi, Cebuano, Nynorsk, Galician, Kashmiri.
+const SHARED: [&str; 9] = ["arb", "pes", "ind", "hrv", "hin", "tgl", "nob", "por", "urd"];
+
+impl Clarity {
+    /// The language and its script, where [`Self::is_clear`] of it means no other.
+    pub fn alone(&self) -> Option<(Language, Script)> {
+        let (code, script) = LANGUAGES.get(self.language)?.split_once('_')?;
+        if !self.is_clear() || SHARED.contains(&code) {
+            return None;
+        }
+        Some((Language::parse(code)?, Script::parse(script)?))
+    }
+
+    /// Whether the sentence is clearly of that language: two words in three are frequent ones of it, and no other
+    /// language knows nearly as many.
+    pub fn is_clear(&self) -> bool {
+        self.words >= FEWEST_WORDS && 3 * self.own >= 2 * self.words && self.own >= self.next + CLEAR_LEAD
+    }
 }
 
 /// Writes a sketch: words in order of frequency, trigrams with the log of their conditional probability.
 pub fn sketch(words: impl Iterator<Item = Word>, trigrams: impl Iterator<Item = (u32, f32)>) -> Vec<u8> {
     let mut bytes = vec![0; BYTES];
     let mut learn = |hash: u32| {
-        for salt in 21..25 {
+        for salt in SALTS {
             let bit = (mix(hash, salt) >> 8) as usize % WORDS;
             bytes[TRIGRAMS / 2 + bit / 8] |= 1 << (bit % 8);
         }
@@ -261,7 +321,7 @@ pub fn traits(word: &Word, host: usize) -> Option<Traits> {
     let mut best_score = f32::NEG_INFINITY;
     let (mut families, mut knowers) = (0_u32, 0);
     let script = LANGUAGES[host].get(4..);
-    let (levels, knowing) = (levels_of_all(word), knowing(word));
+    let (levels, knowing) = (levels_of_all(word), knowing(word.hash));
     for (other, code) in LANGUAGES.iter().enumerate() {
         if other == host || code.get(4..) != script {
             continue;
@@ -311,13 +371,19 @@ mod tests {
         }
         for text in ["water", "szczęście", "лодка", "qqqq"] {
             let word = Word::new(text).unwrap();
-            let (levels, knowing) = (levels_of_all(&word), knowing(&word));
+            let (levels, knowing) = (levels_of_all(&word), knowing(word.hash));
             for (at, code) in LANGUAGES.iter().enumerate() {
                 let sketch = Sketch::at(at);
                 assert_eq!(knowing >> at & 1 == 1, sketch.knows_word(&word), "{code} {text}");
                 assert_eq!(mean_log(u32::from(levels[at]), &word), sketch.trigrams(&word).0, "{code} {text}");
             }
         }
+        let clear = clarity("All of the boats were lying in the harbour when the storm came up.");
+        assert_eq!(clear.alone(), Some((Language::parse("eng").unwrap(), Script::LATIN)), "{clear:?}");
+        assert!(!clarity("All of the boats").is_clear(), "too few words");
+        assert!(!clarity("Han var ikke i huset da de kom hjem fra byen.").is_clear(), "Danish or Norwegian");
+        let arabic = clarity("وقال الرئيس في المؤتمر إن الحكومة لم تكن على علم بذلك من قبل");
+        assert!(arabic.is_clear() && arabic.alone().is_none(), "or a dialect: {arabic:?}");
         assert!(is_chinese_only('们') && !is_chinese_only('水'));
         assert!(Word::new(&"a".repeat(40)).is_none());
     }

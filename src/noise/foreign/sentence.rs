@@ -5,8 +5,8 @@
 
 use super::letters::Alphabet;
 use super::{Frame, Ranker, candidates};
-use crate::language::{Language, LanguageCandidate};
-use crate::noise::{Host, NoiseKind, NoiseSpan};
+use crate::language::{Language, LanguageCandidate, Ranked};
+use crate::noise::{Host, Known, NoiseKind, NoiseSpan};
 use crate::script::{Script, group_of, id, id_of};
 use std::ops::Range;
 
@@ -18,6 +18,8 @@ const SLOTS: usize = 1 << 14;
 const SHARED: u16 = 0xFFFE;
 /// How probable another language must be for a sentence.
 const SENTENCE_PROBABILITY: f64 = 0.6;
+/// Bytes of a short sentence.
+const SENTENCE: usize = 60;
 /// A sentence with fewer letters is not judged.
 const LETTERS: u32 = 24;
 
@@ -33,7 +35,7 @@ struct Sentence {
 pub(in crate::noise) fn detect(
     text: &str,
     host: &Host,
-    skip: &[NoiseSpan],
+    skip: &[Known],
     ranker: &mut Ranker<'_>,
     spans: &mut Vec<NoiseSpan>,
 ) {
@@ -41,7 +43,7 @@ pub(in crate::noise) fn detect(
     let own = host.script.id();
     let text = &text[..crate::text::floor_boundary(text, REACH)];
     let mut seen = vec![u16::MAX; SLOTS];
-    let mut sentences = Vec::new();
+    let mut sentences = Vec::with_capacity(text.len() / SENTENCE + 8);
     let mut met: Vec<u16> = Vec::with_capacity(text.len() / 5);
     for range in crate::text::sentences(text) {
         let first = met.len();
@@ -86,13 +88,13 @@ pub(in crate::noise) fn detect(
         let estranged = many && shared * 4 <= sentence.words;
         let lettered = outside * 3 >= sentence.words && outside >= 3;
         if han_only {
-            push(s, sentence.range.clone(), Script::HAN, Vec::new(), 0.8, ranker, spans);
+            push(s, sentence.range.clone(), Script::HAN, Ranked::new(), 0.8, ranker, spans);
             continue;
         }
         if !(estranged || lettered) || !own_share(s, sentence, own) {
             continue;
         }
-        let ranked: Vec<_> =
+        let ranked: Ranked =
             ranker.rank(s).into_iter().filter(|c| c.script.group() == host.script.group()).collect();
         if let Some(confidence) =
             verdict(&ranked, language, SENTENCE_PROBABILITY).or(lettered_verdict(&ranked, language, lettered))
@@ -118,7 +120,7 @@ fn push(
     s: &str,
     range: Range<usize>,
     script: Script,
-    ranked: Vec<LanguageCandidate>,
+    ranked: Ranked,
     confidence: f64,
     ranker: &mut Ranker<'_>,
     spans: &mut Vec<NoiseSpan>,

@@ -6,9 +6,10 @@
 use super::Ranker;
 use super::lexicon::{self, LANGUAGES, Sketch, Traits, Word, traits};
 use crate::class::{Class, is_whitespace};
-use crate::language::{Language, LanguageCandidate};
-use crate::noise::{Host, NoiseKind, NoiseSpan};
+use crate::language::{Language, LanguageCandidate, Ranked};
+use crate::noise::{Host, Known, NoiseKind, NoiseSpan};
 use crate::script::{Script, id, id_of};
+use smallvec::SmallVec;
 use std::ops::Range;
 
 /// Text looked at for stray words.
@@ -73,7 +74,7 @@ fn sketch_of(host: &Host) -> Option<(Language, usize)> {
 pub(in crate::noise) fn words(
     text: &str,
     host: &Host,
-    skip: &[NoiseSpan],
+    skip: &[Known],
     ranker: &mut Ranker<'_>,
     spans: &mut Vec<NoiseSpan>,
 ) {
@@ -82,7 +83,7 @@ pub(in crate::noise) fn words(
     };
     let own = host.script.id();
     let text = &text[..crate::text::floor_boundary(text, REACH)];
-    let mut suspects: Vec<(f32, Range<usize>, Traits)> = Vec::new();
+    let mut suspects: SmallVec<[(f32, Range<usize>, Traits); 16]> = SmallVec::new();
     let mut n = 0_usize;
     let mut skip = skip.iter().peekable();
     let mut end = 0;
@@ -124,7 +125,7 @@ pub(in crate::noise) fn words(
     }
     suspects.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.start.cmp(&b.1.start)));
     suspects.truncate(ASKED);
-    let mut found = Vec::new();
+    let mut found: SmallVec<[NoiseSpan; 2]> = SmallVec::new();
     for (_, range, traits) in suspects {
         let word = &text[range.clone()];
         // what the article says twice is its subject
@@ -140,7 +141,7 @@ pub(in crate::noise) fn words(
     }
     // an article with many has a reason: another variety, a quotation, a word list
     if found.len() <= 2 + n / 100 {
-        spans.append(&mut found);
+        spans.extend(found);
     }
 }
 
@@ -148,7 +149,7 @@ pub(in crate::noise) fn words(
 pub(in crate::noise) fn chinese_in_japanese(
     text: &str,
     host: &Host,
-    skip: &[NoiseSpan],
+    skip: &[Known],
     ranker: &mut Ranker<'_>,
     spans: &mut Vec<NoiseSpan>,
 ) {
@@ -182,11 +183,7 @@ pub(in crate::noise) fn chinese_in_japanese(
 }
 
 /// Whether the words of a label are another language's; `None` where the sketches cannot tell.
-pub(super) fn label(
-    label: &str,
-    host: &Host,
-    ranker: &mut Ranker<'_>,
-) -> Option<(f32, Vec<LanguageCandidate>)> {
+pub(super) fn label(label: &str, host: &Host, ranker: &mut Ranker<'_>) -> Option<(f32, Ranked)> {
     let (language, sketch) = sketch_of(host)?;
     let mut sum = 0.0;
     let mut best: Option<(f32, Traits)> = None;
@@ -208,20 +205,14 @@ pub(super) fn label(
     Some((sum - LABEL, ranked))
 }
 
-fn span(
-    range: Range<usize>,
-    script: Script,
-    traits: &Traits,
-    ranked: Vec<LanguageCandidate>,
-    confidence: f64,
-) -> NoiseSpan {
+fn span(range: Range<usize>, script: Script, traits: &Traits, ranked: Ranked, confidence: f64) -> NoiseSpan {
     let candidates = favoured(traits, ranked, script);
     NoiseSpan { range, kind: NoiseKind::ForeignLanguage, script, candidates, confidence }
 }
 
 /// A ranking of a word or three with the languages moved up that have the words among their frequent ones.
 pub(super) fn by_words(text: &str, script: Script, ranked: &mut [LanguageCandidate]) {
-    let words: Vec<Word> = lexicon::words(text).take(4).filter_map(Word::new).collect();
+    let words: SmallVec<[Word; 4]> = lexicon::words(text).take(4).filter_map(Word::new).collect();
     if words.len() > 3 || !lexicon::is_judged(script.id()) {
         return;
     }
@@ -239,7 +230,7 @@ pub(super) fn by_words(text: &str, script: Script, ranked: &mut [LanguageCandida
 }
 
 /// The ranking with the language whose sketch knows the word moved up.
-fn favoured(traits: &Traits, mut ranked: Vec<LanguageCandidate>, script: Script) -> Vec<LanguageCandidate> {
+fn favoured(traits: &Traits, mut ranked: Ranked, script: Script) -> Ranked {
     ranked.retain(|c| c.script.group() == script.group());
     let odds = if traits.known { KNOWN_ODDS } else { 1.0 };
     let Some(other) = Language::parse(&LANGUAGES[traits.other][..3]) else { return ranked };
@@ -265,10 +256,10 @@ mod tests {
     struct Sure(&'static str);
 
     impl RankLanguages for Sure {
-        fn rank(&self, text: &str, _: usize) -> Vec<LanguageCandidate> {
+        fn rank(&self, text: &str, _: usize) -> Ranked {
             let script = crate::script::counts(text).dominant();
-            let sure = |language| vec![LanguageCandidate { language, script, probability: 0.98 }];
-            Language::parse(self.0).map(sure).unwrap_or_default()
+            let sure = |language| LanguageCandidate { language, script, probability: 0.98 };
+            Language::parse(self.0).map(sure).into_iter().collect()
         }
     }
 
