@@ -26,7 +26,7 @@ fn likeliest(task: &TextTask, row: &Row, scratch: &mut Scratch) -> usize {
     if let Some(odds) = &task.odds {
         let observed = task.observe(&tables, &row.text, scratch);
         let spam = odds.probability(&tables, &observed) >= task.rule.threshold;
-        return task.labels.iter().position(|l| (l.id == "spam") == spam).unwrap_or_default();
+        return task.labels.iter().position(|l| (&*l.id == "spam") == spam).unwrap_or_default();
     }
     scratch.vectorize(&row.text, &task.spec);
     let p = task.probabilities(&tables, scratch);
@@ -60,7 +60,7 @@ fn main() -> Result<()> {
         let text = Prepared::new(&model, &article).text(usage).as_str().to_string();
         let table = task.table_for(language.map(|l| l.folded())).context("no table for a row's language")?;
         let label =
-            task.labels.iter().position(|l| [l.id.as_str(), l.name.as_str()].contains(&field("label")));
+            task.labels.iter().position(|l| [&*l.id, &*l.name].contains(&field("label")));
         rows.push(Row { text, table, label });
     }
     let mut scratch = Scratch::default();
