@@ -1,6 +1,6 @@
 //! Fuzzing: what takes bytes or text from others, given what nobody would write. The loop is ours and runs on
 //! stable Rust (`engine`, `mutate`); `cargo run --profile fuzz --example fuzz` drives it for long, `tests/it/fuzz.rs`
-//! for a moment. A target panics where something is wrong and else says what came out of it.
+//! for a moment, `cargo fuzz` with libFuzzer's. A target panics where something is wrong and else says what came out of it.
 
 pub mod bundle;
 mod corpus;
@@ -33,6 +33,12 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "settings", seeds: settings::seeds, words: settings::WORDS, run: settings::run },
     Target { name: "tokens", seeds: settings::token_seeds, words: settings::WORDS, run: settings::tokens },
 ];
+
+/// Runs one target for libFuzzer (`fuzz_targets/`), which says by itself what is new.
+pub fn run(name: &str, input: &[u8]) {
+    let target = TARGETS.iter().find(|target| target.name == name);
+    target.map(|target| (target.run)(input)).unwrap_or_else(|| panic!("{name:?} is no target"));
+}
 
 /// An outcome by whatever tells it from others.
 fn outcome(of: impl std::hash::Hash) -> u64 {

@@ -15,6 +15,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 pub const MANIFEST: &str = "manifest.json";
+/// The manifest's own digest, as `b3sum --check` reads it. The manifest has those of all other files; it cannot have this
+/// one. Bundles of before have none.
+const DIGEST: &str = "manifest.blake3";
 /// No file of a bundle is larger; a larger one is refused before it is read.
 const MAX_FILE_BYTES: u64 = 4 << 30;
 
@@ -35,9 +38,21 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Stor
 
 /// Reads the card of a bundle alone.
 pub fn read_manifest(folder: &Path) -> Result<Manifest, StorageError> {
-    let bytes = read_file(&folder.join(MANIFEST))?;
+    let path = folder.join(MANIFEST);
+    let bytes = read_file(&path)?;
+    let digest_path = folder.join(DIGEST);
+    if fs::symlink_metadata(&digest_path).is_ok() && read_file(&digest_path)? != digest_of(&bytes).as_bytes()
+    {
+        let problem =
+            format!("is not what {DIGEST} says: damaged, or changed by hand, after which {DIGEST} has to go");
+        return Err(StorageError::Refused { path, problem });
+    }
     let format = |source| StorageError::Format { path: folder.to_owned(), source };
     Manifest::parse(&bytes).map_err(format)
+}
+
+fn digest_of(manifest: &[u8]) -> String {
+    format!("{}  {MANIFEST}\n", blake3::hash(manifest))
 }
 
 /// Reads the files of a bundle; [`Model::from_bundle`] checks what is in them.
@@ -93,9 +108,10 @@ pub fn check_target(folder: &Path) -> Result<(), StorageError> {
 
 /// Writes a bundle so that a reader sees all of it or nothing, and no loss of power leaves less: into a hidden folder
 /// beside `folder`, everything synced, then renamed. An existing bundle is replaced; anything else in the way is refused.
+/// Hidden folders that killed publishers have left there are removed.
 pub fn publish_bundle(bundle: &Bundle, folder: &Path) -> Result<(), StorageError> {
     check_target(folder)?;
-    publish_on(&mut RealDisk, bundle, folder)
+    publish_on(&mut RealDisk::default(), bundle, folder)
 }
 
 const STAGING: &str = ".glotsift-";
@@ -104,6 +120,8 @@ const ASIDE: &str = ".glotsift-old-";
 fn publish_on(disk: &mut impl Disk, bundle: &Bundle, folder: &Path) -> Result<(), StorageError> {
     let parent = parent_of(folder);
     create_folders(disk, parent)?;
+    // First, as they may be what fills the disk. That they stay is no failure.
+    let _ = disk.remove_abandoned(parent, STAGING);
     let staging = disk.create_hidden(parent, STAGING).map_err(io_error("create a folder in", parent))?;
     let old = fill(disk, bundle, &staging)
         .and_then(|()| swap(disk, &staging, folder, parent))
@@ -130,8 +148,9 @@ fn create_folders(disk: &mut impl Disk, path: &Path) -> Result<(), StorageError>
 
 fn fill(disk: &mut impl Disk, bundle: &Bundle, staging: &Path) -> Result<(), StorageError> {
     let manifest = bundle.manifest.to_bytes();
+    let digest = digest_of(&manifest);
     let files = bundle.files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..]));
-    for (name, bytes) in files.chain([(MANIFEST, &manifest[..])]) {
+    for (name, bytes) in files.chain([(MANIFEST, &manifest[..]), (DIGEST, digest.as_bytes())]) {
         let path = staging.join(name);
         disk.write(&path, bytes).map_err(io_error("write", &path))?;
         disk.sync(&path).map_err(io_error("sync", &path))?;
@@ -151,6 +170,8 @@ fn swap(
         disk.rename(staging, folder).map_err(io_error("rename to", folder))?;
         return Ok(None);
     }
+    // Until the disk knows whose the name is, the old one must not pass for abandoned where it is hidden.
+    disk.claim(folder);
     if disk.exchange(staging, folder) {
         return Ok(Some(staging.to_owned()));
     }
@@ -182,5 +203,5 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     file.write_all(bytes).map_err(io_error("write", path))?;
     file.as_file().sync_all().map_err(io_error("sync", path))?;
     file.persist(path).map_err(|e| io_error("rename to", path)(e.error))?;
-    RealDisk.sync(parent).map_err(io_error("sync", parent))
+    RealDisk::default().sync(parent).map_err(io_error("sync", parent))
 }

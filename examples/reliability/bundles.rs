@@ -146,15 +146,16 @@ pub fn hostile_bundles() -> Outcome {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("bundle");
     publish_bundle(&bundle, &folder).unwrap();
-    let names =
-        TASKS.map(|task| format!("{task}.safetensors")).into_iter().chain(["manifest.json".to_owned()]);
+    let names = TASKS.map(|task| format!("{task}.safetensors"));
+    let names = names.into_iter().chain(["manifest.json", "manifest.blake3"].map(String::from));
     let files: Vec<(PathBuf, Vec<u8>)> =
         names.map(|name| (folder.join(&name), fs::read(folder.join(name)).unwrap())).collect();
     let mut damaged = Tally::default();
     damage(&folder, &files, &mut |harm| damaged.of(harm, &whole, || load_bundle(&folder).ok()));
     let swapped = swapped(&folder, &files, &whole);
     let mut forged = Tally::default();
-    for (path, bytes) in files.iter().filter(|(path, _)| !path.ends_with("manifest.json")) {
+    for (path, bytes) in files.iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "safetensors"))
+    {
         let name = path.file_name().unwrap().to_str().unwrap();
         for (i, bytes) in forgeries(bytes).into_iter().enumerate() {
             let mut bundle = bundle.clone();
@@ -190,7 +191,8 @@ fn damage(folder: &Path, files: &[(PathBuf, Vec<u8>)], look: &mut dyn FnMut(&str
         format!("{} byte {at}", path.display())
     };
     for (path, bytes) in files {
-        let head = if path.ends_with("manifest.json") { bytes.len() } else { header(bytes) };
+        let tensors = path.extension().is_some_and(|e| e == "safetensors");
+        let head = if tensors { header(bytes) } else { bytes.len() };
         for at in 0..head {
             look(&flip(path, bytes, at, 0xff));
             look(&flip(path, bytes, at, 1 << (at % 8)));

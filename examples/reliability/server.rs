@@ -5,6 +5,7 @@ use glotsift::rpc::pb::classifier_service_client::ClassifierServiceClient;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tonic::transport::{Channel, Endpoint};
 
@@ -13,6 +14,8 @@ pub type Client = ClassifierServiceClient<Channel>;
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
+    /// Milliseconds of calls that did not end well, by the server's own clock, as its log tells them.
+    refused: Arc<Mutex<Vec<f64>>>,
     /// From the start of the process to its port being open.
     pub listening_after: Duration,
 }
@@ -39,13 +42,24 @@ impl Server {
         };
         let listening_after = begun.elapsed();
         // Its log must be read, or it would wait to write.
+        let refused = Arc::<Mutex<Vec<f64>>>::default();
+        let seen = refused.clone();
         std::thread::spawn(move || {
-            let mut sink = String::new();
-            while log.read_line(&mut sink).is_ok_and(|n| n > 0) {
-                sink.clear();
+            let mut line = String::new();
+            while log.read_line(&mut line).is_ok_and(|n| n > 0) {
+                if let Some((_, after)) = line.split_once("latency_us=") {
+                    let micros = after.split_whitespace().next().unwrap().parse::<f64>().unwrap();
+                    seen.lock().unwrap().push(micros / 1e3);
+                }
+                line.clear();
             }
         });
-        Self { child, address, listening_after }
+        Self { child, address, refused, listening_after }
+    }
+
+    /// See `refused`.
+    pub fn own_times(&self) -> Vec<f64> {
+        self.refused.lock().unwrap().clone()
     }
 
     pub async fn channel(&self) -> Channel {

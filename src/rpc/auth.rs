@@ -3,7 +3,7 @@
 //! The file of tokens holds hashes. A token is 256 random bits, so one fast hash is enough: there is nothing to
 //! guess. What is presented is hashed and compared with every hash, in a time that tells nothing of them.
 
-use crate::rpc::reload::{self, FileError, Source, Watched};
+use crate::rpc::reload::{self, FileError, Former, Source, Watched};
 use crate::rpc::status;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -237,7 +237,7 @@ fn sources(path: &Path) -> Vec<Source> {
     vec![(SETTING, PathBuf::from(path))]
 }
 
-fn build(contents: &[Vec<u8>]) -> Result<Tokens, FileError> {
+fn build(contents: &[Vec<u8>], _: Former) -> Result<Tokens, FileError> {
     let content = contents.first().map(Vec::as_slice).unwrap_or_default();
     let wrong = |problem| FileError::Content { setting: SETTING, problem };
     let text = std::str::from_utf8(content).map_err(|_| wrong("is not UTF-8".to_owned()))?;

@@ -2,7 +2,7 @@
 //! flight, protection from a panic, the right status codes, and a line in the log.
 
 use crate::rpc::auth::Auth;
-use crate::rpc::cpu::{self, Cpu};
+use crate::rpc::cpu::{self, Cpu, Flow};
 use crate::rpc::intake::{Intake, Turn};
 use crate::rpc::rate::{Client, Rates};
 use crate::rpc::share::{Held, Pool, Share};
@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -32,6 +32,10 @@ use tower::Service;
 const REQUEST_ID: &str = "x-request-id";
 /// Health checks must be answered when everything else is refused.
 const EXEMPT: &str = "/grpc.health.v1.Health/";
+/// Calls of one address without a known token that are answered as such: a second, and at once.
+const STRANGERS: (u32, u32) = (1, 20);
+/// Whose deadline is no further than this, or than the longest wait, is never told to come again.
+const NEAR: Duration = Duration::from_millis(100);
 /// Clients of these may open a call and stay quiet.
 const STREAMING: [&str; 2] = ["/glotsift.v1.ClassifierService/Stream", "/grpc.reflection."];
 
@@ -44,7 +48,9 @@ pub(crate) struct CallContext {
     pub(crate) cpu: Cpu,
     /// The connection's part of the places to wait for a CPU.
     pub(crate) waiting: Arc<Share>,
-    /// Its deadline is nearer than the longest wait for a CPU: that long its caller wants to wait.
+    /// The connection's place in the fair order of those who wait.
+    pub(crate) flow: Arc<Flow>,
+    /// Its deadline is near, and bounds its wait as its caller wants.
     pub(crate) hurried: bool,
     meter: Option<(Arc<Rates>, Client)>,
     turn: Arc<Turn>,
@@ -94,6 +100,8 @@ struct Pools {
     /// To decompress a message.
     turns: PollSemaphore,
     rates: Option<Arc<Rates>>,
+    /// Calls without a known token, of an address.
+    strangers: Rates,
 }
 
 /// One connection's part of the pools.
@@ -103,6 +111,7 @@ pub(crate) struct Shares {
     calls: Arc<Share>,
     bytes: Arc<Share>,
     waiting: Arc<Share>,
+    flow: Arc<Flow>,
     /// Ends the calls of this connection.
     pub(crate) stop: CancellationToken,
 }
@@ -148,6 +157,7 @@ where
             cpu: Cpu::new(limits.max_wait),
             turns: PollSemaphore::new(Arc::new(Semaphore::new(cpu::count().div_ceil(2)))),
             rates: limits.rate.map(|(per_second, burst)| Arc::new(Rates::new(per_second, burst))),
+            strangers: Rates::new(STRANGERS.0, STRANGERS.1),
         };
         Self { inner, auth, pools: Arc::new(pools), limits, stop }
     }
@@ -156,7 +166,7 @@ where
     pub(crate) fn shares(&self, peer: IpAddr) -> Arc<Shares> {
         let Pools { calls, bytes, waiting, .. } = &*self.pools;
         let (calls, bytes, waiting) = (Share::of(calls), Share::of(bytes), Share::of(waiting));
-        Arc::new(Shares { peer, calls, bytes, waiting, stop: self.stop.child_token() })
+        Arc::new(Shares { peer, calls, bytes, waiting, flow: Arc::default(), stop: self.stop.child_token() })
     }
 
     pub(crate) async fn handle(
@@ -171,9 +181,18 @@ where
             begun: Instant::now(),
             context: None,
             code: None,
+            quiet: false,
         };
         match self.auth.allow(&log.method, request.headers(), shares.peer) {
             Ok(client) => log.client = client,
+            Err(status) if status.code() == Code::Unauthenticated => {
+                // Asked only now, so that others of the same address are let in by their tokens.
+                let address = Client::of(None, shares.peer);
+                let Err(wait) = self.pools.strangers.begin(&address, Instant::now()) else {
+                    return Ok(refusal(status, log));
+                };
+                return Ok(refusal(status::too_many_strangers(wait), log));
+            }
             Err(status) => return Ok(refusal(status, log)),
         }
         // Nobody below has a use for it, so nobody below can leak it.
@@ -201,7 +220,8 @@ where
             bytes: bytes.clone(),
             cpu: self.pools.cpu.clone(),
             waiting: shares.waiting.clone(),
-            hurried: deadline.is_some_and(|after| after <= self.limits.max_wait),
+            flow: shares.flow.clone(),
+            hurried: deadline.is_some_and(|after| after <= self.limits.max_wait.max(NEAR)),
             meter,
             turn: Arc::default(),
         });
@@ -260,6 +280,10 @@ where
 
 fn refusal(status: Status, mut log: CallLog) -> Response<CallBody> {
     log.code = Some(status.code());
+    if status::is_for_want_of_room(&status) {
+        log.quiet = true;
+        Refused::count();
+    }
     let (mut parts, body) =
         status::with_request_id(&status, &log.request_id).into_http::<Body>().into_parts();
     log.tell_id(&mut parts.headers);
@@ -396,6 +420,25 @@ impl http_body::Body for CallBody {
     }
 }
 
+/// Calls refused for want of room since the log told of them: a line for each would cost an overloaded server as much
+/// as refusing them does.
+struct Refused {
+    since: Option<Instant>,
+    calls: u64,
+}
+
+impl Refused {
+    fn count() {
+        static REFUSED: Mutex<Refused> = Mutex::new(Refused { since: None, calls: 0 });
+        let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.calls += 1;
+        if refused.since.is_none_or(|since| since.elapsed() >= Duration::from_secs(1)) {
+            tracing::warn!(calls = refused.calls, "calls refused for want of room");
+            *refused = Refused { since: Some(Instant::now()), calls: 0 };
+        }
+    }
+}
+
 /// One line per call, written when the call is over, however it ends.
 struct CallLog {
     request_id: String,
@@ -406,6 +449,8 @@ struct CallLog {
     context: Option<Arc<CallContext>>,
     /// `None` until the call has been answered: a call dropped before that was cancelled.
     code: Option<Code>,
+    /// Many alike must not fill the log.
+    quiet: bool,
 }
 
 impl CallLog {
@@ -432,7 +477,7 @@ impl Drop for CallLog {
         let (request_id, method) = (self.request_id.as_str(), self.method.as_str());
         let client = self.client.as_deref();
         match code {
-            Code::Ok => {
+            _ if code == Code::Ok || self.quiet => {
                 tracing::debug!(request_id, client, method, code = ?code, latency_us, text_bytes, "call");
             }
             _ => tracing::info!(request_id, client, method, code = ?code, latency_us, text_bytes, "call"),

@@ -4,14 +4,21 @@
 //! so that bytes move, deadlines pass and refusals go out while all CPUs classify. Short texts are classified
 //! where they stand, as a change of threads costs more; long ones on a thread of their own, so that their caller
 //! can be answered when its deadline passes, and then stop at the next stage.
+//!
+//! Who waits is served in fair order (start-time fair queueing, Goyal, Vin and Cheng, 1996): connections get bytes of text
+//! in turn, so one that asks now and then goes before fifty that ask all the time. While single calls come in, batches and
+//! streams leave them one CPU, if there are two: a text cannot be interrupted, and whether anyone reads the replies of a
+//! stream cannot be known until its windows are full, megabytes later.
 
 use crate::rpc::call::CallContext;
+use crate::rpc::share::Share;
 use crate::rpc::status;
+use std::collections::BTreeMap;
 use std::panic::resume_unwind;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 use tonic::Status;
 
 /// From this many bytes of text on, some 10 ms, a text gets a thread of its own.
@@ -24,6 +31,17 @@ pub(crate) struct Stopped;
 /// Says [`Stopped`] when the work at hand is for nobody.
 pub(crate) type Stop = dyn Fn() -> Result<(), Stopped>;
 
+/// What a text is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// A call of its own; it may be refused because too many wait.
+    Call,
+    /// A batch's first; it may be refused for the batch.
+    First,
+    /// What has been let in: an item of a stream, or another of a batch.
+    Item,
+}
+
 /// CPUs there are for us.
 pub(crate) fn count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -35,97 +53,247 @@ const OF_ANY_TEXT: u64 = 1 << 10;
 const BYTE_NS: u64 = 600;
 const SEEN: i64 = 16;
 
-/// What is to be done and how fast it goes.
-#[derive(Debug)]
-struct Load {
-    cpus: u64,
-    /// Bytes of texts that wait for a CPU or have one.
-    bytes: AtomicU64,
-    byte_ns: AtomicU64,
+/// For so long after a single call batches and streams leave one CPU to others like it.
+const LEFT_FREE: Duration = Duration::from_secs(1);
+
+fn cost(bytes: usize) -> u64 {
+    bytes as u64 + OF_ANY_TEXT
 }
 
-impl Load {
-    /// How long what is there will take.
-    fn wait(&self) -> Duration {
-        let ns = self.bytes.load(Ordering::Relaxed).saturating_mul(self.byte_ns.load(Ordering::Relaxed));
-        Duration::from_nanos(ns / self.cpus)
+/// How fast texts are classified.
+#[derive(Debug)]
+struct Pace(AtomicU64);
+
+impl Pace {
+    fn of(&self, cost: u64) -> Duration {
+        Duration::from_nanos(cost.saturating_mul(self.0.load(Ordering::Relaxed)))
     }
 
-    /// A text of so many bytes took so long. Two at once may lose one of them.
-    fn learn(&self, bytes: u64, took: Duration) {
-        let seen = i64::try_from(took.as_nanos() / u128::from(bytes.max(1))).unwrap_or(i64::MAX);
-        let before = self.byte_ns.load(Ordering::Relaxed) as i64;
+    /// A text of such cost took so long. Two at once may lose one of them.
+    fn learn(&self, cost: u64, took: Duration) {
+        let seen = i64::try_from(took.as_nanos() / u128::from(cost.max(1))).unwrap_or(i64::MAX);
+        let before = self.0.load(Ordering::Relaxed) as i64;
         let now = before.saturating_add(seen.saturating_sub(before) / SEEN);
-        self.byte_ns.store(now.max(1) as u64, Ordering::Relaxed);
+        self.0.store(now.max(1) as u64, Ordering::Relaxed);
     }
 }
 
-/// A text in the load, until dropped.
+/// What a connection has been served or promised: the virtual time at which its last text ends.
+#[derive(Debug, Default)]
+pub(crate) struct Flow(AtomicU64);
+
+/// Those who wait for a CPU.
 #[derive(Debug)]
-struct Queued {
-    bytes: u64,
-    load: Arc<Load>,
+struct Line {
+    count: usize,
+    free: usize,
+    /// CPUs that batches and streams have.
+    items: usize,
+    last_call: Option<Instant>,
+    /// The virtual time: where the text began that got a CPU last.
+    now: u64,
+    came: u64,
+    calls: Queue,
+    bulk: Queue,
 }
 
-impl Queued {
-    fn new(load: &Arc<Load>, bytes: usize) -> Self {
-        let bytes = bytes as u64 + OF_ANY_TEXT;
-        load.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Self { bytes, load: load.clone() }
+/// By the virtual time at which a text begins, then as they came.
+type Turn = (u64, u64);
+type Queue = BTreeMap<Turn, (u64, oneshot::Sender<Permit>)>;
+
+impl Line {
+    fn new(count: usize) -> Self {
+        let (calls, bulk) = (Queue::new(), Queue::new());
+        Self { count, free: count, items: 0, last_call: None, now: 0, came: 0, calls, bulk }
+    }
+
+    /// Where a text of `flow` begins; the flow is charged for it.
+    fn turn(&mut self, flow: &Flow, cost: u64) -> Turn {
+        let start = self.now.max(flow.0.load(Ordering::Relaxed));
+        flow.0.store(start.saturating_add(cost), Ordering::Relaxed);
+        self.came += 1;
+        (start, self.came)
+    }
+
+    /// What is to be done before this turn, beside what is being done.
+    fn before(&self, turn: Turn) -> u64 {
+        let cost = |queue: &Queue| queue.range(..turn).map(|(_, (cost, _))| cost).sum::<u64>();
+        cost(&self.calls) + cost(&self.bulk)
+    }
+
+    fn queue(&mut self, part: Part) -> &mut Queue {
+        match part {
+            Part::Call => &mut self.calls,
+            Part::First | Part::Item => &mut self.bulk,
+        }
+    }
+
+    /// Whether there is a CPU for another text of a batch or stream.
+    fn has_for_items(&self) -> bool {
+        let called = self.last_call.is_some_and(|last| last.elapsed() < LEFT_FREE);
+        self.free > 0 && (!called || self.items == 0 || self.items + 1 < self.count)
+    }
+
+    fn has_for(&self, part: Part) -> bool {
+        match part {
+            Part::Call => self.free > 0,
+            // Not before those who wait already.
+            Part::First | Part::Item => self.bulk.is_empty() && self.has_for_items(),
+        }
+    }
+
+    fn begin(&mut self, part: Part, (start, _): Turn) {
+        self.free -= 1;
+        self.items += usize::from(part != Part::Call);
+        self.now = self.now.max(start);
+    }
+
+    /// The next who waits and can have a CPU.
+    fn next(&mut self) -> Option<(Part, oneshot::Sender<Permit>)> {
+        let call = self.calls.keys().next().filter(|_| self.free > 0).copied();
+        let item = self.bulk.keys().next().filter(|_| self.has_for_items()).copied();
+        let (part, turn) = match (call, item) {
+            (Some(call), Some(item)) if item < call => (Part::Item, item),
+            (Some(call), _) => (Part::Call, call),
+            (None, item) => (Part::Item, item?),
+        };
+        let (_, next) = self.queue(part).remove(&turn)?;
+        self.begin(part, turn);
+        Some((part, next))
     }
 }
 
-impl Drop for Queued {
+#[derive(Debug)]
+struct Cpus {
+    line: Mutex<Line>,
+    pace: Pace,
+}
+
+impl Cpus {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of the CPUs; the next in the line has it when this is dropped.
+#[derive(Debug)]
+struct Permit {
+    cpus: Arc<Cpus>,
+    part: Part,
+}
+
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.load.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        {
+            let mut line = self.cpus.line();
+            line.free += 1;
+            line.items -= usize::from(self.part != Part::Call);
+        }
+        // More than one when batches and streams may have all CPUs again.
+        loop {
+            let next = self.cpus.line().next();
+            let Some((part, next)) = next else { return };
+            // Of one who has just gone it comes back, and is dropped again.
+            drop(next.send(Permit { cpus: self.cpus.clone(), part }));
+        }
+    }
+}
+
+/// A text in the line. Who leaves it unserved has used nothing.
+struct Waiting<'a> {
+    cpus: &'a Cpus,
+    flow: &'a Flow,
+    part: Part,
+    turn: Turn,
+    cost: u64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut line = self.cpus.line();
+        if line.queue(self.part).remove(&self.turn).is_some() {
+            let promised = self.flow.0.load(Ordering::Relaxed);
+            self.flow.0.store(promised.saturating_sub(self.cost), Ordering::Relaxed);
+        }
     }
 }
 
 /// A CPU for a text.
 #[derive(Debug)]
 pub(crate) struct Place {
-    _permit: OwnedSemaphorePermit,
-    queued: Queued,
+    permit: Permit,
+    cost: u64,
     begun: Instant,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.queued.load.learn(self.queued.bytes, self.begun.elapsed());
+        self.permit.cpus.pace.learn(self.cost, self.begun.elapsed());
     }
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Cpu {
-    places: Arc<Semaphore>,
-    load: Arc<Load>,
+    cpus: Arc<Cpus>,
     max_wait: Duration,
 }
 
 impl Cpu {
-    /// Who would wait longer than `max_wait` is refused.
+    /// Who would wait longer than `max_wait` for those before it in the line is refused.
     pub(crate) fn new(max_wait: Duration) -> Self {
-        let cpus = count();
-        let load = Load { cpus: cpus as u64, bytes: AtomicU64::new(0), byte_ns: AtomicU64::new(BYTE_NS) };
-        Self { places: Arc::new(Semaphore::new(cpus)), load: Arc::new(load), max_wait }
+        Self::with(count(), max_wait)
+    }
+
+    fn with(count: usize, max_wait: Duration) -> Self {
+        let (line, pace) = (Mutex::new(Line::new(count)), Pace(AtomicU64::new(BYTE_NS)));
+        Self { cpus: Arc::new(Cpus { line, pace }), max_wait }
     }
 
     /// A CPU for a text of `bytes`, at once or after waiting, if the call's connection may wait and it would not be
-    /// too long; without a `call` it is to wait without asking.
-    pub(crate) async fn place(&self, bytes: usize, call: Option<&CallContext>) -> Result<Place, Status> {
-        let before = self.load.wait();
-        let queued = Queued::new(&self.load, bytes);
-        let place = |permit| Place { _permit: permit, queued, begun: Instant::now() };
-        if let Ok(permit) = self.places.clone().try_acquire_owned() {
-            return Ok(place(permit));
-        }
-        let _waits = call.map(|call| call.waiting.take(1)).transpose().map_err(status::too_many_waiting)?;
-        if before > self.max_wait && call.is_some_and(|call| !call.hurried) {
-            return Err(status::too_long_a_wait(before, self.max_wait));
-        }
-        // The semaphore is never closed.
-        let permit = self.places.clone().acquire_owned().await.map_err(|_| status::shutting_down())?;
-        Ok(place(permit))
+    /// too long.
+    pub(crate) async fn place(&self, bytes: usize, call: &CallContext, part: Part) -> Result<Place, Status> {
+        let room = (part != Part::Item).then_some(&call.waiting);
+        let max_wait = if part == Part::Item || call.hurried { Duration::MAX } else { self.max_wait };
+        let cost = cost(bytes);
+        let permit = self.permit(cost, part, &call.flow, room, max_wait).await?;
+        Ok(Place { permit, cost, begun: Instant::now() })
+    }
+
+    async fn permit(
+        &self,
+        cost: u64,
+        part: Part,
+        flow: &Flow,
+        room: Option<&Arc<Share>>,
+        max_wait: Duration,
+    ) -> Result<Permit, Status> {
+        let cpus = &self.cpus;
+        let _room;
+        let (mut mine, waiting) = {
+            let mut line = cpus.line();
+            if part == Part::Call {
+                line.last_call = Some(Instant::now());
+            }
+            if line.has_for(part) {
+                let turn = line.turn(flow, cost);
+                line.begin(part, turn);
+                return Ok(Permit { cpus: cpus.clone(), part });
+            }
+            _room = room.map(|room| room.take(1)).transpose().map_err(status::too_many_waiting)?;
+            let promised = flow.0.load(Ordering::Relaxed);
+            let turn = line.turn(flow, cost);
+            let before = cpus.pace.of(line.before(turn) / line.count as u64);
+            if before > max_wait {
+                flow.0.store(promised, Ordering::Relaxed);
+                return Err(status::too_long_a_wait(before, max_wait));
+            }
+            let (next, mine) = oneshot::channel();
+            line.queue(part).insert(turn, (cost, next));
+            (mine, Waiting { cpus, flow, part, turn, cost })
+        };
+        let permit = (&mut mine).await.map_err(|_| status::shutting_down())?;
+        drop(waiting);
+        Ok(permit)
     }
 }
 
@@ -169,18 +337,104 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_is_what_is_there_at_the_speed_seen() {
-        let load = Arc::new(Load { cpus: 2, bytes: AtomicU64::new(0), byte_ns: AtomicU64::new(1_000) });
-        assert_eq!(load.wait(), Duration::ZERO);
-        let queued = Queued::new(&load, 3_072);
-        // 4,096 bytes of a microsecond each, on two CPUs
-        assert_eq!(load.wait(), Duration::from_micros(2_048));
+    fn the_pace_is_the_one_seen() {
+        let pace = Pace(AtomicU64::new(1_000));
+        assert_eq!(pace.of(2_048), Duration::from_micros(2_048));
         for _ in 0..200 {
-            load.learn(1_000, Duration::from_micros(500));
+            pace.learn(1_000, Duration::from_micros(500));
         }
-        assert!((500..=516).contains(&load.byte_ns.load(Ordering::Relaxed)));
-        load.learn(1, Duration::MAX);
-        drop(queued);
-        assert_eq!(load.wait(), Duration::ZERO);
+        assert!((500..=516).contains(&pace.0.load(Ordering::Relaxed)));
+        pace.learn(1, Duration::MAX);
+        pace.of(u64::MAX);
+    }
+
+    /// Names in the order in which they get a CPU, when all have lined up.
+    async fn order(cpu: &Cpu, texts: &[(&'static str, u64, Part, &Arc<Flow>)]) -> Vec<&'static str> {
+        let held = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = tokio::task::JoinSet::new();
+        for (name, cost, part, flow) in texts.iter().cloned() {
+            let (cpu, flow, held) = (cpu.clone(), flow.clone(), held.clone());
+            tasks.spawn(async move {
+                let permit = cpu.permit(cost, part, &flow, None, Duration::MAX).await.unwrap();
+                held.lock().unwrap().push(name);
+                tokio::task::yield_now().await;
+                drop(permit);
+            });
+        }
+        tasks.join_all().await;
+        Arc::into_inner(held).unwrap().into_inner().unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_little_goes_before_who_asks_for_much() {
+        let cpu = Cpu::with(1, Duration::MAX);
+        let [greedy, other, modest] = std::array::from_fn(|_| Arc::new(Flow::default()));
+        let text = |name, cost, flow| (name, cost, Part::Call, flow);
+        let texts = [
+            text("greedy", 10, &greedy),
+            text("greedy", 10, &greedy),
+            text("greedy", 10, &greedy),
+            text("other", 30, &other),
+            text("other", 30, &other),
+            text("modest", 10, &modest),
+        ];
+        let order = order(&cpu, &texts).await;
+        assert_eq!(order, ["greedy", "other", "modest", "greedy", "greedy", "other"]);
+    }
+
+    #[tokio::test]
+    async fn streams_leave_a_cpu_while_calls_come_in() {
+        let cpu = Cpu::with(2, Duration::MAX);
+        let flow = Flow::default();
+        let get = |part| cpu.permit(1, part, &flow, None, Duration::MAX);
+        let full = async |part| tokio::time::timeout(Duration::from_millis(20), get(part)).await.is_err();
+        let both = (get(Part::First).await.unwrap(), get(Part::Item).await.unwrap());
+        assert!(full(Part::Call).await, "they had both before anyone called");
+        drop(both);
+        let item = get(Part::Item).await.unwrap();
+        assert!(full(Part::Item).await && full(Part::First).await);
+        drop(get(Part::Call).await.unwrap());
+        drop(item);
+        let item = get(Part::Item).await.unwrap();
+        // Nobody has called for a while.
+        cpu.cpus.line().last_call = Instant::now().checked_sub(LEFT_FREE);
+        let second = get(Part::Item).await.unwrap();
+        drop((item, second));
+        let line = cpu.cpus.line();
+        assert_eq!((line.free, line.items), (2, 0));
+    }
+
+    #[tokio::test]
+    async fn who_leaves_the_line_has_used_nothing_and_holds_nothing() {
+        let cpu = Cpu::with(1, Duration::ZERO);
+        let flow = Flow::default();
+        let get = || cpu.permit(1_000, Part::Call, &flow, None, Duration::MAX);
+        let held = get().await.unwrap();
+        let promised = flow.0.load(Ordering::Relaxed);
+        for _ in 0..10 {
+            assert!(tokio::time::timeout(Duration::from_millis(1), get()).await.is_err());
+        }
+        assert_eq!(flow.0.load(Ordering::Relaxed), promised);
+        assert!(cpu.cpus.line().calls.is_empty());
+        // Given to one who has gone before it could take it.
+        let mut gone = Box::pin(get());
+        assert!(tokio::time::timeout(Duration::from_millis(1), &mut gone).await.is_err());
+        drop(held);
+        drop(gone);
+        assert_eq!(cpu.cpus.line().free, 1);
+    }
+
+    #[tokio::test]
+    async fn who_has_nobody_before_it_is_not_refused_whatever_is_being_done() {
+        let cpu = Cpu::with(1, Duration::ZERO);
+        let flows: [Flow; 3] = Default::default();
+        let get = |flow| cpu.permit(1 << 20, Part::Call, flow, None, Duration::ZERO);
+        let held = get(&flows[0]).await.unwrap();
+        let mut first = Box::pin(get(&flows[1]));
+        assert!(tokio::time::timeout(Duration::from_millis(1), &mut first).await.is_err());
+        let status = get(&flows[2]).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        drop(held);
+        first.await.unwrap();
     }
 }

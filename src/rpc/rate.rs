@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// From this many clients on, those that have been quiet are forgotten.
 const MANY_CLIENTS: usize = 10_000;
+/// Of more than this many, those that owe least are forgotten, too.
+const MOST_CLIENTS: usize = 100_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
@@ -90,7 +92,12 @@ impl Rates {
         if buckets.of.len() >= buckets.look_at {
             // A full bucket is a new one.
             buckets.of.retain(|_, bucket| level(bucket) < self.burst);
-            buckets.look_at = (buckets.of.len() * 2).max(MANY_CLIENTS);
+            if buckets.of.len() > MOST_CLIENTS / 2 {
+                let mut levels: Vec<f64> = buckets.of.values().map(level).collect();
+                let (_, &mut middle, _) = levels.select_nth_unstable_by(MOST_CLIENTS / 4, f64::total_cmp);
+                buckets.of.retain(|_, bucket| level(bucket) < middle);
+            }
+            buckets.look_at = (buckets.of.len() * 2).clamp(MANY_CLIENTS, MOST_CLIENTS);
         }
         let fresh = Bucket { level: self.burst, at: now };
         let bucket = buckets.of.entry(client.clone()).or_insert(fresh);
@@ -141,6 +148,17 @@ mod tests {
             rates.begin(&address(n), begun + Duration::from_millis(u64::from(n))).unwrap();
         }
         assert!(rates.buckets.lock().unwrap().of.len() <= 2 * MANY_CLIENTS);
+    }
+
+    #[test]
+    fn clients_are_not_kept_without_end_and_who_owes_most_is_kept() {
+        let (rates, begun) = (Rates::new(1, 5), Instant::now());
+        rates.charge(&address(0), 1_000, begun);
+        for n in 1..300_000 {
+            rates.begin(&address(n), begun).unwrap();
+        }
+        assert!(rates.buckets.lock().unwrap().of.len() <= MOST_CLIENTS);
+        rates.begin(&address(0), begun).unwrap_err();
     }
 
     #[test]

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -24,18 +24,30 @@ pub enum FileError {
     TooLarge { setting: &'static str },
     #[error("the file of {setting} {problem}")]
     Content { setting: &'static str, problem: String },
+    /// May become good without a change.
+    #[error("the file of {setting} {problem}")]
+    NotYet { setting: &'static str, problem: String },
 }
 
 /// A setting's name and its file.
 pub(crate) type Source = (&'static str, PathBuf);
+/// What is there besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Former {
+    Nothing,
+    StaysInForce,
+}
+
 /// Makes the value from the files' contents, in the order of the sources.
-pub(crate) type Build<T> = fn(&[Vec<u8>]) -> Result<T, FileError>;
+pub(crate) type Build<T> = fn(&[Vec<u8>], Former) -> Result<T, FileError>;
 
 /// A value made from files, as of the last time that they were good.
 pub(crate) struct Watched<T> {
     sources: Vec<Source>,
     build: Build<T>,
     current: ArcSwap<T>,
+    /// The last contents of which was told that they are not taken up.
+    told: Mutex<Option<blake3::Hash>>,
 }
 
 impl<T: Send + Sync + 'static> Watched<T> {
@@ -48,8 +60,8 @@ impl<T: Send + Sync + 'static> Watched<T> {
     ) -> Result<Arc<Self>, FileError> {
         let contents = read(&sources)?;
         let seen = digest(&contents);
-        let current = ArcSwap::from_pointee(build(&contents)?);
-        let watched = Arc::new(Self { sources, build, current });
+        let current = ArcSwap::from_pointee(build(&contents, Former::Nothing)?);
+        let watched = Arc::new(Self { sources, build, current, told: Mutex::default() });
         tokio::spawn(watched.clone().follow(every, Some(seen), stop));
         Ok(watched)
     }
@@ -94,12 +106,23 @@ impl<T: Send + Sync + 'static> Watched<T> {
             Ok(contents) => {
                 let now = digest(&contents);
                 if seen != Some(now) {
-                    match (self.build)(&contents) {
+                    let built = (self.build)(&contents, Former::StaysInForce);
+                    let again = matches!(built, Err(FileError::NotYet { .. }));
+                    let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+                    match built {
                         Ok(value) => {
                             self.current.store(Arc::new(value));
+                            *told = None;
                             tracing::info!("taken up: {}", settings());
                         }
-                        Err(error) => refused(error),
+                        Err(_) if *told == Some(now) => {}
+                        Err(error) => {
+                            *told = Some(now);
+                            refused(error);
+                        }
+                    }
+                    if again {
+                        return seen;
                     }
                 }
                 Some(now)
@@ -110,7 +133,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
 
 /// Reads and builds once, for a check of settings.
 pub(crate) fn check<T>(sources: &[Source], build: Build<T>) -> Result<(), FileError> {
-    build(&read(sources)?).map(drop)
+    build(&read(sources)?, Former::Nothing).map(drop)
 }
 
 fn read(sources: &[Source]) -> Result<Vec<Vec<u8>>, FileError> {

@@ -64,7 +64,8 @@ pub struct ServeConfig {
     pub max_in_flight_bytes: usize,
     /// Calls that wait for a CPU; more are refused at once.
     pub max_waiting: usize,
-    /// Calls that would wait longer than this for a CPU are refused at once.
+    /// Calls that would wait longer than this for those before them are refused at once: a caller who is refused can
+    /// ask another server, one who waits cannot.
     pub max_wait: Duration,
     /// Articles a second of one client, on average and at once; as many as it likes when left out.
     pub rate: Option<(u32, u32)>,
@@ -93,7 +94,7 @@ impl Default for ServeConfig {
             max_in_flight: 1_024,
             max_in_flight_bytes: 256 << 20,
             max_waiting: 128,
-            max_wait: Duration::from_millis(500),
+            max_wait: Duration::from_millis(50),
             rate: None,
             before_call: None,
         }

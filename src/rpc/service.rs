@@ -3,7 +3,7 @@
 use crate::model::Model;
 use crate::rpc::call::CallContext;
 use crate::rpc::convert::{InvalidRequest, Limits, MAX_BATCH_ITEMS};
-use crate::rpc::cpu;
+use crate::rpc::cpu::{self, Part};
 use crate::rpc::pb;
 use crate::rpc::respond::{classify_unless_stopped, detect_unless_stopped};
 use crate::rpc::status;
@@ -20,24 +20,16 @@ pub(crate) struct Classifier {
     pub(crate) limits: Limits,
 }
 
-/// Whether a call may be refused because too many wait.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wait {
-    IfThereIsRoom,
-    /// What has been let in: the items of a batch, and of a stream, whose client waits for them.
-    Always,
-}
-
 impl Classifier {
     /// The article's fault is the inner error; the outer ends the call.
     async fn classify(
         &self,
         request: pb::ClassifyArticleRequest,
         context: &CallContext,
-        wait: Wait,
+        part: Part,
     ) -> Result<Result<pb::ClassifyArticleResponse, InvalidRequest>, Status> {
         let bytes = context.add_text(request.article.as_ref());
-        let place = context.cpu.place(bytes, (wait == Wait::IfThereIsRoom).then_some(context)).await?;
+        let place = context.cpu.place(bytes, context, part).await?;
         let (model, limits) = (self.model.clone(), self.limits);
         cpu::work(place, bytes, move |stop| classify_unless_stopped(&model, request, &limits, stop)).await
     }
@@ -54,7 +46,7 @@ impl pb::classifier_service_server::ClassifierService for Classifier {
         request: Request<pb::ClassifyArticleRequest>,
     ) -> Result<Response<pb::ClassifyArticleResponse>, Status> {
         let context = context(request.extensions())?;
-        self.classify(request.into_inner(), &context, Wait::IfThereIsRoom)
+        self.classify(request.into_inner(), &context, Part::Call)
             .await?
             .map(Response::new)
             .map_err(|error| status::invalid(&error))
@@ -79,8 +71,8 @@ impl pb::classifier_service_server::ClassifierService for Classifier {
                 offset_encoding: batch.offset_encoding,
                 options: batch.options.clone(),
             };
-            let wait = if results.is_empty() { Wait::IfThereIsRoom } else { Wait::Always };
-            let result = match self.classify(request, &context, wait).await? {
+            let part = if results.is_empty() { Part::First } else { Part::Item };
+            let result = match self.classify(request, &context, part).await? {
                 Ok(response) => Item::Response(response),
                 // What the whole batch shares is the batch's fault, not an item's.
                 Err(error) if !error.field().starts_with("article.") => return Err(status::invalid(&error)),
@@ -112,7 +104,7 @@ impl pb::classifier_service_server::ClassifierService for Classifier {
         let context = context(request.extensions())?;
         let request = request.into_inner();
         let bytes = context.add_text(request.article.as_ref());
-        let place = context.cpu.place(bytes, Some(&context)).await?;
+        let place = context.cpu.place(bytes, &context, Part::Call).await?;
         let (model, limits) = (self.model.clone(), self.limits);
         cpu::work(place, bytes, move |stop| detect_unless_stopped(&model, request, &limits, stop))
             .await?
@@ -199,7 +191,7 @@ async fn item(
     if !paid {
         context.may_go_on().await;
     }
-    let result = match classifier.classify(request, &context, Wait::Always).await? {
+    let result = match classifier.classify(request, &context, Part::Item).await? {
         Ok(response) => Item::Response(response),
         Err(error) => Item::Error(status::item_error(&error)),
     };

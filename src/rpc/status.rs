@@ -56,6 +56,13 @@ pub(crate) fn token_unknown() -> Status {
     Status::with_error_details(Code::Unauthenticated, "the token is not known here", details)
 }
 
+pub(crate) fn too_many_strangers(wait: Duration) -> Status {
+    let mut details = info("AUTH_RATE_EXCEEDED", []);
+    details.set_retry_info(Some(wait));
+    let message = format!("too many calls of this address came without a known token, try again in {wait:?}");
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
 pub(crate) fn role_missing(role: &str) -> Status {
     let details = info("ROLE_MISSING", [("role".to_owned(), role.to_owned())]);
     let message = format!("this method needs a token with the role {role}");
@@ -88,6 +95,11 @@ pub(crate) fn too_long_a_wait(wait: Duration, max: Duration) -> Status {
     let message =
         format!("a CPU would be free in {} ms, expected within {max} ms; try again later", wait.as_millis());
     Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// One of many alike, of clients that are told to come again.
+pub(crate) fn is_for_want_of_room(status: &Status) -> bool {
+    status.code() == Code::ResourceExhausted && status.get_details_retry_info().is_some()
 }
 
 fn overloaded(limit: &str, Refused(max): Refused, what: &str) -> Status {

@@ -2,7 +2,7 @@
 //!
 //! tonic's own TLS is fixed when the server starts; here every handshake uses the files as of a moment ago.
 
-use crate::rpc::reload::{self, FileError, Source, Watched};
+use crate::rpc::reload::{self, FileError, Former, Source, Watched};
 use rustls::RootCertStore;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::time::ASN1Time;
 
 const CERT: &str = "tls-cert";
 const KEY: &str = "tls-key";
@@ -48,13 +50,19 @@ impl TlsFiles {
     }
 }
 
-fn build(contents: &[Vec<u8>]) -> Result<Arc<ServerConfig>, FileError> {
+fn build(contents: &[Vec<u8>], former: Former) -> Result<Arc<ServerConfig>, FileError> {
     // The parser's own errors quote the lines they are about.
     let content = |setting, problem: &str| FileError::Content { setting, problem: problem.to_owned() };
     let (cert, key) = match contents {
         [cert, key, ..] => (certificates(CERT, cert)?, key),
         _ => return Err(content(CERT, "is missing")),
     };
+    match (in_time(&cert, ASN1Time::now()), former) {
+        (Err(error), Former::StaysInForce) => return Err(error),
+        // Better than nothing: the clock may be wrong, as it is on many a machine that has just started.
+        (Err(error), Former::Nothing) => tracing::warn!("clients will refuse it: {error}"),
+        (Ok(()), _) => {}
+    }
     let key = PrivateKeyDer::from_pem_slice(key)
         .map_err(|_| content(KEY, "holds no private key in PEM form (PKCS #8, PKCS #1 or SEC 1)"))?;
     let provider = Arc::new(ring::default_provider());
@@ -81,6 +89,26 @@ fn build(contents: &[Vec<u8>]) -> Result<Arc<ServerConfig>, FileError> {
         .map_err(|error| content(CERT, &format!("does not go with the key of {KEY}: {error}")))?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// Whether a chain is to be believed at this time, each certificate of it.
+fn in_time(chain: &[CertificateDer<'_>], now: ASN1Time) -> Result<(), FileError> {
+    for (number, der) in (1..).zip(chain) {
+        let (_, certificate) = X509Certificate::from_der(der).map_err(|_| FileError::Content {
+            setting: CERT,
+            problem: format!("holds a certificate, number {number}, that cannot be read"),
+        })?;
+        let (begin, end) = (certificate.validity().not_before, certificate.validity().not_after);
+        if now > end {
+            let problem = format!("holds a certificate, number {number}, that expired at {end}");
+            return Err(FileError::Content { setting: CERT, problem });
+        }
+        if now < begin {
+            let problem = format!("holds a certificate, number {number}, that is not valid before {begin}");
+            return Err(FileError::NotYet { setting: CERT, problem });
+        }
+    }
+    Ok(())
 }
 
 fn certificates(setting: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, FileError> {

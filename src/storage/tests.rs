@@ -190,6 +190,12 @@ impl Disk for Watched {
         self.now.ask(path, None);
         self.step()
     }
+
+    fn claim(&mut self, _: &Path) {}
+
+    fn remove_abandoned(&mut self, _: &Path, _: &str) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Watched {
@@ -211,7 +217,9 @@ fn bundle(name: &str) -> Bundle {
 
 fn files(bundle: &Bundle) -> BTreeMap<String, Vec<u8>> {
     let files = bundle.files.iter().map(|(name, bytes)| (name.clone(), bytes.to_vec()));
-    files.chain([(MANIFEST.to_owned(), bundle.manifest.to_bytes())]).collect()
+    let manifest = bundle.manifest.to_bytes();
+    let digest = digest_of(&manifest).into_bytes();
+    files.chain([(MANIFEST.to_owned(), manifest), (DIGEST.to_owned(), digest)]).collect()
 }
 
 /// Publishes while the power may fail at any step; returns the disk and how many states were looked at.
@@ -246,4 +254,51 @@ fn a_loss_of_power_leaves_the_old_bundle_or_the_new_one() {
         let (_, third) = publish(disk, &bundle("third"), folder);
         assert!(first > 100 && second > 100 && third > 100, "{first} {second} {third} states");
     }
+}
+
+fn hidden(parent: &Path) -> Vec<String> {
+    let names = fs::read_dir(parent).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut hidden: Vec<_> = names.filter(|name| name.starts_with('.')).collect();
+    hidden.sort();
+    hidden
+}
+
+#[cfg(unix)]
+#[test]
+fn what_killed_publishers_left_is_removed_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let parent = dir.path();
+    // Another publisher in the midst of it: with a new bundle, and with an old one that is hidden already.
+    let mut other = RealDisk::default();
+    let staged = other.create_hidden(parent, STAGING).unwrap();
+    other.write(&staged.join("topic.safetensors"), b"half").unwrap();
+    let old = parent.join(".glotsift-Old123");
+    fs::create_dir(&old).unwrap();
+    other.claim(&old);
+    // Of one that was killed.
+    let mut killed = RealDisk::default();
+    let left = killed.create_hidden(parent, STAGING).unwrap();
+    killed.write(&left.join("topic.safetensors"), b"half").unwrap();
+    drop(killed);
+    // Where two folders cannot change places, this may be the only bundle that there is.
+    let aside = parent.join(".glotsift-old-abc123");
+    fs::create_dir(&aside).unwrap();
+    // Nobody's business.
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(elsewhere.path().join("kept"), "").unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), parent.join(".glotsift-Link12")).unwrap();
+    fs::create_dir(parent.join(".glotsift-of-a-user")).unwrap();
+    fs::write(parent.join(".glotsift-File12"), "").unwrap();
+
+    let before = hidden(parent);
+    publish_bundle(&bundle("first"), &parent.join("bundle")).unwrap();
+    let gone = name(&left);
+    let expected: Vec<_> = before.into_iter().filter(|name| *name != gone).collect();
+    assert_eq!(hidden(parent), expected);
+    assert!(elsewhere.path().join("kept").exists());
+
+    drop(other);
+    publish_bundle(&bundle("second"), &parent.join("bundle")).unwrap();
+    assert!(!staged.exists() && !old.exists() && aside.exists());
+    assert_eq!(read_manifest(&parent.join("bundle")).unwrap().name, "second");
 }

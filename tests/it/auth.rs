@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
+use tonic_types::StatusExt;
 
 struct Guarded {
     server: TestServer,
@@ -133,6 +134,40 @@ async fn a_batch_is_no_way_around() {
     let batch = pb::BatchClassifyArticlesRequest::default();
     let status = guarded.server.client().await.batch_classify_articles(batch).await.unwrap_err();
     expect_error(&status, Code::Unauthenticated, "TOKEN_MISSING");
+}
+
+#[tokio::test]
+async fn failed_tokens_are_told_to_wait_and_keep_nobody_out() {
+    let (token, entry) = new_token("reader", &[Role::Classify]).unwrap();
+    let guarded = Guarded::start(&entry).await;
+    let mut client = guarded.server.client().await;
+    let mut call = async |authorization: Option<&str>| {
+        let mut call = Request::new(request("", "A few words."));
+        if let Some(value) = authorization {
+            call.metadata_mut().insert("authorization", value.parse().unwrap());
+        }
+        client.classify_article(call).await.map(drop)
+    };
+    let mut refused = Vec::new();
+    for i in 0..100 {
+        let guess = format!("Bearer glotsift_{i}");
+        refused.push(call((i % 2 == 0).then_some(guess.as_str())).await.unwrap_err());
+    }
+    for status in &refused[..20] {
+        assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
+    }
+    let later = refused.split_off(20);
+    let told = later.iter().filter(|status| status.code() == Code::ResourceExhausted);
+    for status in told.clone() {
+        expect_error(status, Code::ResourceExhausted, "AUTH_RATE_EXCEEDED");
+        let wait = status.get_details_retry_info().unwrap().retry_delay.unwrap();
+        assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
+    }
+    // One a second is let through again, on a machine so slow.
+    assert!(told.count() > later.len() / 2);
+    // The same address, and even the same connection, with a good token; without one, what needs none.
+    call(Some(&format!("Bearer {token}"))).await.unwrap();
+    guarded.server.health().await.check(HealthCheckRequest::default()).await.unwrap();
 }
 
 #[test]

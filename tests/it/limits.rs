@@ -3,6 +3,8 @@ use glotsift::rpc::pb::classifier_service_client::ClassifierServiceClient;
 use glotsift::rpc::server::ServeConfig;
 use glotsift::rpc::{Limits, pb};
 use prost::Message;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio_stream::StreamExt;
 use tonic::codec::CompressionEncoding;
@@ -276,6 +278,36 @@ async fn calls_that_would_wait_too_long_for_a_cpu_are_refused_at_once() {
         let info = status.get_details_error_info().unwrap();
         assert_eq!(info.metadata.get("max_wait_ms").map(String::as_str), Some("1"));
         assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() > max_wait);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_now_and_then_goes_before_who_asks_all_the_time() {
+    let config = ServeConfig { max_wait: Duration::from_secs(600), ..ServeConfig::default() };
+    let server = TestServer::with(config).await;
+    let (greedy, mut modest) = (server.client().await, server.client().await);
+    let text = "The committee will meet again in the spring. ".repeat(600);
+    let answered = Arc::new(AtomicUsize::new(0));
+    let calls = (0..60).map(|_| {
+        let (mut greedy, text, answered) = (greedy.clone(), text.clone(), answered.clone());
+        tokio::spawn(async move {
+            greedy.classify_article(request("", &text)).await.unwrap();
+            answered.fetch_add(1, Ordering::Relaxed)
+        })
+    });
+    let calls: Vec<_> = calls.collect();
+    let before = loop {
+        let before = answered.load(Ordering::Relaxed);
+        if before > 0 {
+            break before;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    modest.classify_article(request("", "A few words.")).await.unwrap();
+    let meanwhile = answered.load(Ordering::Relaxed) - before;
+    assert!(before < 30 && meanwhile < 20, "{meanwhile} after {before} of 60");
+    for call in calls {
+        call.await.unwrap();
     }
 }
 

@@ -8,14 +8,18 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tonic::transport::Channel;
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// A certificate and its key, PEM.
 pub(crate) struct Pair {
@@ -38,8 +42,16 @@ impl Authority {
     }
 
     pub(crate) fn sign(&self) -> Pair {
+        self.sign_between(SystemTime::UNIX_EPOCH, SystemTime::now() + DAY)
+    }
+
+    fn sign_between(&self, begin: SystemTime, end: SystemTime) -> Pair {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let at = |time: SystemTime| {
+            rcgen::date_time_ymd(1970, 1, 1) + time.duration_since(SystemTime::UNIX_EPOCH).unwrap()
+        };
+        (params.not_before, params.not_after) = (at(begin), at(end));
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let cert = params.signed_by(&key, &self.issuer).unwrap().pem();
@@ -254,4 +266,53 @@ async fn certificates_are_renewed_under_load_and_bad_ones_ignored() {
         assert_eq!(task.await.unwrap(), 0);
     }
     assert!(calls.load(Ordering::Relaxed) > 0);
+}
+
+#[tokio::test]
+async fn a_renewal_out_of_time_is_refused_until_its_time_comes() {
+    let (first, second) = (Authority::new(), Authority::new());
+    let files = Files::new(&first.sign(), None);
+    let (mut command, [cert, key]) = (
+        Command::new(env!("CARGO_BIN_EXE_glotsift")),
+        ["cert.pem", "key.pem"].map(|f| files.dir.path().join(f)),
+    );
+    command.args(["serve", "--listen", "127.0.0.1:0", "--tls-cert"]).arg(&cert);
+    let mut server = Child(command.arg("--tls-key").arg(&key).stderr(Stdio::piped()).spawn().unwrap());
+    let mut log = BufReader::new(server.0.stderr.take().unwrap()).lines();
+    let mut line_with = |what: &str| log.find(|line| line.as_ref().unwrap().contains(what)).unwrap().unwrap();
+    let line = line_with("listening on ");
+    let (_, address) = line.split_once("listening on ").unwrap();
+    let address = address.split_whitespace().next().unwrap().parse().unwrap();
+    let served = async |authority: &Authority| match tls_channel(address, authority.client(None)).await {
+        Ok(channel) => classifies(channel).await,
+        Err(_) => false,
+    };
+    assert!(served(&first).await);
+
+    write(files.dir.path(), &second.sign_between(SystemTime::UNIX_EPOCH, SystemTime::now() - DAY));
+    let line = line_with("not taken up");
+    assert!(line.contains("tls-cert holds a certificate, number 1, that expired at "), "{line}");
+    assert!(served(&first).await && !served(&second).await);
+
+    let begin = SystemTime::now() + Duration::from_secs(4);
+    write(files.dir.path(), &second.sign_between(begin, begin + DAY));
+    let line = line_with("not taken up");
+    assert!(line.contains("tls-cert holds a certificate, number 1, that is not valid before "), "{line}");
+    assert!(served(&first).await);
+    // Not told again, and taken up without another change once it is valid.
+    let line = log.next().unwrap().unwrap();
+    // Certificates tell whole seconds.
+    let early = begin.duration_since(SystemTime::now()).unwrap_or_default();
+    assert!(line.contains("taken up: tls-cert") && early < Duration::from_secs(1), "{line}");
+    assert!(served(&second).await);
+}
+
+/// Ended with the test.
+struct Child(std::process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
