@@ -49,7 +49,7 @@ pub struct RawServeArgs {
     /// Most calls that wait for a CPU; more are refused [default: 128]
     #[arg(long, value_name = "N")]
     pub max_waiting: Option<u32>,
-    /// Calls that would wait longer for a CPU, by what waits before them, are refused [default: 250]
+    /// Calls that would wait longer for a CPU, by what waits before them, are refused [default: 300]
     #[arg(long, value_name = "MILLISECONDS")]
     pub max_wait_ms: Option<u32>,
     /// Articles a second that one client (its token, or its address) may have classified [default: any]

@@ -94,7 +94,7 @@ impl Default for ServeConfig {
             max_in_flight: 1_024,
             max_in_flight_bytes: 256 << 20,
             max_waiting: 128,
-            max_wait: Duration::from_millis(250),
+            max_wait: Duration::from_millis(300),
             rate: None,
             before_call: None,
         }
