@@ -59,8 +59,7 @@ fn main() -> Result<()> {
         let article = Article { text: field("text"), language_hint: language, ..Article::default() };
         let text = Prepared::new(&model, &article).text(usage).as_str().to_string();
         let table = task.table_for(language.map(|l| l.folded())).context("no table for a row's language")?;
-        let label =
-            task.labels.iter().position(|l| [&*l.id, &*l.name].contains(&field("label")));
+        let label = task.labels.iter().position(|l| [&*l.id, &*l.name].contains(&field("label")));
         rows.push(Row { text, table, label });
     }
     let mut scratch = Scratch::default();
