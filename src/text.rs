@@ -63,10 +63,6 @@ impl<'a> CleanText<'a> {
         self.text.into_owned()
     }
 
-    pub fn into_cow(self) -> Cow<'a, str> {
-        self.text
-    }
-
     /// The offset in the original of an offset in the clean text; that of the character's start where one
     /// character became several.
     pub fn original(&self, offset: usize) -> usize {
@@ -318,6 +314,9 @@ impl<'a> Writer<'a> {
 pub(crate) fn floor_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
 }
+
+/// Bytes of a short sentence: a text has hardly more sentences than so.
+pub(crate) const SHORT_SENTENCE: usize = 60;
 
 /// The sentences of a text, cut at line ends and after closing punctuation. Sorted, without blanks around;
 /// an unpunctuated stretch is one sentence.

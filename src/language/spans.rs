@@ -6,6 +6,7 @@
 use super::{Language, LanguageCandidate, LanguageSpan, RankLanguages, Ranked};
 use crate::noise::{Host, lexicon};
 use crate::script::{self, Script};
+use crate::text::SHORT_SENTENCE;
 use smallvec::SmallVec;
 use std::ops::Range;
 
@@ -24,8 +25,6 @@ const STAYS: f64 = 5.0;
 const SEEN: f64 = 0.98;
 /// A unit with fewer letters takes its neighbours' language.
 const LETTERS: u32 = 16;
-/// Bytes of a short sentence.
-const SENTENCE: usize = 60;
 /// Units at most; a text of more has them merged.
 const UNITS: usize = 4096;
 
@@ -88,7 +87,7 @@ pub fn spans(text: &str, host: &Host, certainty: f64, ranker: &dyn RankLanguages
 
 /// Sentences, cut further where the script changes for good.
 fn units(text: &str, host: Script) -> Vec<Unit> {
-    let mut units: Vec<Unit> = Vec::with_capacity(UNITS.min(text.len() / SENTENCE + 8));
+    let mut units: Vec<Unit> = Vec::with_capacity(UNITS.min(text.len() / SHORT_SENTENCE + 8));
     let mut cut: SmallVec<[Unit; 4]> = SmallVec::new();
     for range in crate::text::sentences(text) {
         script::each_run(&text[range.clone()], |run| {

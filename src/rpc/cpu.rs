@@ -5,7 +5,7 @@
 //! where they stand, as a change of threads costs more; long ones on a thread of their own, so that their caller
 //! can be answered when its deadline passes, and then stop at the next stage.
 //!
-//! Who waits is served in fair order (start-time fair queueing, Goyal, Vin and Cheng, 1996): connections get bytes of text
+//! Who waits is served in fair order (start-time fair queueing, Goyal, Vin and Cheng, 1996): connections get their texts' work
 //! in turn, so one that asks now and then goes before fifty that ask all the time. While single calls come in, batches and
 //! streams leave them one CPU, if there are two: a text cannot be interrupted, and whether anyone reads the replies of a
 //! stream cannot be known until its windows are full, megabytes later.

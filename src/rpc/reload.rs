@@ -31,6 +31,7 @@ pub enum FileError {
 
 /// A setting's name and its file.
 pub(crate) type Source = (&'static str, PathBuf);
+
 /// What is there besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Former {

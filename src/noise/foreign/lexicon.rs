@@ -134,7 +134,7 @@ pub struct Clarity {
     pub words: u32,
 }
 
-/// What the frequent words of a sentence say: a hundredth of the cost of ranking it.
+/// What the frequent words of a sentence say, at the cost of a few look-ups a word.
 pub fn clarity(sentence: &str) -> Clarity {
     let mut known = [0_u32; u64::BITS as usize];
     let mut n = 0;

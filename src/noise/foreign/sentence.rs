@@ -18,8 +18,6 @@ const SLOTS: usize = 1 << 14;
 const SHARED: u16 = 0xFFFE;
 /// How probable another language must be for a sentence.
 const SENTENCE_PROBABILITY: f64 = 0.6;
-/// Bytes of a short sentence.
-const SENTENCE: usize = 60;
 /// A sentence with fewer letters is not judged.
 const LETTERS: u32 = 24;
 
@@ -43,7 +41,7 @@ pub(in crate::noise) fn detect(
     let own = host.script.id();
     let text = &text[..crate::text::floor_boundary(text, REACH)];
     let mut seen = vec![u16::MAX; SLOTS];
-    let mut sentences = Vec::with_capacity(text.len() / SENTENCE + 8);
+    let mut sentences = Vec::with_capacity(text.len() / crate::text::SHORT_SENTENCE + 8);
     let mut met: Vec<u16> = Vec::with_capacity(text.len() / 5);
     for range in crate::text::sentences(text) {
         let first = met.len();
