@@ -4,12 +4,13 @@ use super::{choice, outcome};
 use bytes::Bytes;
 use glotsift::model::Model;
 use glotsift::rpc::codec::CheckedCodec;
+use glotsift::rpc::unpack::{Encoding, Unpacking};
 use glotsift::rpc::{Limits, classify_to_response, detect_to_response, pb, to_json};
 use http_body_util::Full;
 use prost::{Message, Name};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use tonic::codec::{Codec, CompressionEncoding, Streaming};
+use tonic::codec::{Codec, Streaming};
 use tonic::{Code, Status};
 
 /// Small, so that inputs reach them.
@@ -23,8 +24,8 @@ pub(super) fn run(input: &[u8]) -> u64 {
         _ => wire.to_vec(),
     };
     let encoding = match how >> 4 & 3 {
-        1 => Some(CompressionEncoding::Gzip),
-        2 => Some(CompressionEncoding::Zstd),
+        1 => Some(Encoding::Gzip),
+        2 => Some(Encoding::Zstd),
         _ => None,
     };
     let seen = match how & 7 {
@@ -63,16 +64,28 @@ pub(super) fn run(input: &[u8]) -> u64 {
 /// The first message of a body, by tonic's framing and our codec.
 fn decode<T: Message + Name + Default + Send + 'static>(
     framed: &[u8],
-    encoding: Option<CompressionEncoding>,
+    encoding: Option<Encoding>,
 ) -> Result<Option<T>, Status> {
     let decoder = CheckedCodec::<(), T>::default().decoder();
-    let body = Full::new(Bytes::copy_from_slice(framed));
-    let mut stream = Streaming::new_request(decoder, body, encoding, Some(LIMITS.max_frame_bytes));
+    let body = match (encoding, framed) {
+        (Some(encoding), [1, _, _, _, _, packed @ ..]) => unpacked(encoding, packed)?,
+        _ => Bytes::copy_from_slice(framed),
+    };
+    let mut stream = Streaming::new_request(decoder, Full::new(body), None, Some(LIMITS.max_frame_bytes));
     let next = pin!(stream.message());
     match next.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(message) => message,
         Poll::Pending => panic!("a body that is all there is waited for"),
     }
+}
+
+fn unpacked(encoding: Encoding, packed: &[u8]) -> Result<Bytes, Status> {
+    let mut unpacking = Unpacking::new(encoding, LIMITS.max_frame_bytes);
+    packed.chunks(512).try_for_each(|piece| unpacking.push(piece))?;
+    let message = unpacking.finish()?;
+    assert!(message.len() <= LIMITS.max_frame_bytes);
+    let prefix = [&[0][..], &(message.len() as u32).to_be_bytes()].concat();
+    Ok([prefix, message.to_vec()].concat().into())
 }
 
 fn classified(request: pb::ClassifyArticleRequest) -> u64 {

@@ -1,7 +1,7 @@
 //! The wire: generated messages, their conversion, and the server. Generated types stop here.
 //!
 //! A call passes through [`server`] (accepting, drain), `connection` (TLS, handshake, age), `framing` (time of a frame), `call` (request id, [`auth`], deadline, panics, log),
-//! `share` and `rate` (how much of everything a connection and a client get), `intake` (bytes and time of what comes in), [`codec`] (bounded decoding), `service` (the methods), `cpu` (who classifies when, in which order) and [`convert`] (checked values in, messages out).
+//! `share` and `rate` (how much of everything a connection and a client get), `intake` (bytes and time of what comes in; [`unpack`] of what is compressed), [`codec`] (bounded decoding), `service` (the methods), `cpu` (who classifies when, in which order) and [`convert`] (checked values in, messages out).
 
 pub mod auth;
 mod call;
@@ -23,6 +23,7 @@ mod share;
 pub mod status;
 mod tag;
 mod tls;
+pub mod unpack;
 
 pub use convert::{InvalidRequest, Limits};
 pub use reload::FileError;

@@ -28,7 +28,9 @@ pub type Sender = hyper::client::conn::http2::SendRequest<Full<Bytes>>;
 
 /// A connection by which anything can be sent.
 pub async fn http2(address: SocketAddr) -> Sender {
-    let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let io = TokioIo::new(stream);
     let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(connection);
     sender
@@ -95,6 +97,8 @@ async fn undisturbed(server: &Server) -> f64 {
     bystander.p99().await.0
 }
 
+const VOLLEYS: usize = 5;
+
 /// T4: a gibibyte of zeros, compressed, from a hundred at once.
 pub async fn bombs() -> Outcome {
     let zeros = vec![0_u8; 1 << 20];
@@ -110,20 +114,27 @@ pub async fn bombs() -> Outcome {
     let base = undisturbed(&server).await;
     let rss = server.rss();
     let bystander = Bystander::start(server.client().await);
-    let mut calls = JoinSet::new();
-    for i in 0..100 {
-        let (encoding, bomb) = bombs[i % 2].clone();
-        let sender = http2(server.address).await;
-        calls.spawn(async move { post(sender, CLASSIFY, &[("grpc-encoding", encoding)], bomb).await.code() });
+    // More than once, for there to be a hundredth of the others' calls.
+    let mut right = 0;
+    for _ in 0..VOLLEYS {
+        let mut calls = JoinSet::new();
+        for i in 0..100 {
+            let (encoding, bomb) = bombs[i % 2].clone();
+            let sender = http2(server.address).await;
+            calls.spawn(
+                async move { post(sender, CLASSIFY, &[("grpc-encoding", encoding)], bomb).await.code() },
+            );
+        }
+        let codes = calls.join_all().await;
+        right += codes.into_iter().filter(|code| *code == Code::ResourceExhausted).count();
     }
-    let right = calls.join_all().await.into_iter().filter(|code| *code == Code::ResourceExhausted).count();
     sleep(Duration::from_millis(200)).await;
     let (p99, failed) = bystander.p99().await;
     let grown = server.peak() - rss;
     outcome(
-        right == 100 && grown <= 128.0 && p99 <= 3.0 * base && failed == 0,
+        right == VOLLEYS * 100 && grown <= 128.0 && p99 <= 3.0 * base && failed == 0,
         format!(
-            "100 bombs of 1 GiB, gzip and zstd: {right} RESOURCE_EXHAUSTED; memory +{grown:.0} MiB (128); others' p99 \
+            "{VOLLEYS} times 100 bombs of 1 GiB, gzip and zstd: {right} RESOURCE_EXHAUSTED; memory +{grown:.0} MiB (128); others' p99 \
             {p99:.1} ms against {base:.1} (3x), {failed} failed"
         ),
     )
@@ -157,7 +168,6 @@ async fn closed(stream: &mut (impl AsyncReadExt + Unpin)) -> f64 {
 pub async fn silent_and_slow() -> Outcome {
     let server = Server::start(&["--max-connections-per-ip", "10000"]).warmed().await;
     let base = undisturbed(&server).await;
-    let rss = server.rss();
     let bystander = Bystander::start(server.client().await);
     let mut silent = JoinSet::new();
     for _ in 0..1_000 {
@@ -190,6 +200,8 @@ pub async fn silent_and_slow() -> Outcome {
             begun.elapsed().as_secs_f64()
         });
     }
+    sleep(Duration::from_secs(1)).await;
+    let rss = server.rss();
     let mut deaf = Vec::new();
     for _ in 0..50 {
         let (requests, stream) = tokio::sync::mpsc::channel(1);
@@ -225,7 +237,7 @@ pub async fn silent_and_slow() -> Outcome {
         silent <= 10.5 && slow <= 31.0 && buffered <= 1.0 && p99 <= 2.0 * base && failed == 0,
         format!(
             "1,000 silent closed after at most {silent:.1} s (10), 200 slow after {slow:.1} (30); 50 that do not \
-            listen hold {buffered:.2} MiB each, all else included (1); others' p99 {p99:.1} ms against {base:.1} (2x), \
+            listen hold {buffered:.2} MiB each (1); others' p99 {p99:.1} ms against {base:.1} (2x), \
             {failed} failed"
         ),
     )

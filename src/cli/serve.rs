@@ -26,6 +26,9 @@ pub struct ServeArgs {
     settings: RawServeArgs,
 }
 
+/// Tasks that a thread runs between two looks at the clock and at what has come in: tokio's 61 may take longer than a
+/// deadline, when they copy megabytes.
+const TASKS_PER_LOOK: u32 = 8;
 /// Threads beyond those that classify, one for each CPU: somebody must read, refuse and watch the clock.
 const SPARE_THREADS: usize = 2;
 
@@ -46,6 +49,7 @@ pub fn run(args: ServeArgs) -> Result<(), Failure> {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cpus + SPARE_THREADS)
+        .event_interval(TASKS_PER_LOOK)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;

@@ -3,9 +3,10 @@
 
 use crate::rpc::auth::Auth;
 use crate::rpc::cpu::{self, Cpu, Flow};
-use crate::rpc::intake::{Intake, Turn};
+use crate::rpc::intake::{Intake, Packed};
 use crate::rpc::rate::{Client, Rates};
 use crate::rpc::share::{Held, Pool, Share};
+use crate::rpc::unpack::Encoding;
 use crate::rpc::{pb, status};
 use crate::telemetry;
 use bytes::Bytes;
@@ -50,10 +51,10 @@ pub(crate) struct CallContext {
     pub(crate) waiting: Arc<Share>,
     /// The connection's place in the fair order of those who wait.
     pub(crate) flow: Arc<Flow>,
+    pub(crate) deadline: Option<Instant>,
     /// Its deadline is near, and bounds its wait as its caller wants.
     pub(crate) hurried: bool,
     meter: Option<(Arc<Rates>, Client)>,
-    turn: Arc<Turn>,
 }
 
 impl CallContext {
@@ -62,11 +63,6 @@ impl CallContext {
         let bytes = article.map_or(0, |article| article.text.len());
         self.text_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         bytes
-    }
-
-    /// A message has been decompressed.
-    pub(crate) fn unpacked(&self) {
-        self.turn.end();
     }
 
     /// One item of a stream is done with.
@@ -97,7 +93,7 @@ struct Pools {
     bytes: Arc<Pool>,
     waiting: Arc<Pool>,
     cpu: Cpu,
-    /// To decompress a message.
+    /// To unpack a large message.
     turns: PollSemaphore,
     rates: Option<Arc<Rates>>,
     /// Calls without a known token, of an address.
@@ -221,11 +217,10 @@ where
             cpu: self.pools.cpu.clone(),
             waiting: shares.waiting.clone(),
             flow: shares.flow.clone(),
+            deadline: deadline.and_then(|after| log.begun.checked_add(after)),
             hurried: deadline.is_some_and(|after| after <= self.limits.max_wait.max(NEAR)),
             meter,
-            turn: Arc::default(),
         });
-        let turn = context.turn.clone();
         log.context = Some(context.clone());
         let max_frame_bytes = self.limits.max_frame_bytes;
         let mut ends = Ends {
@@ -238,8 +233,10 @@ where
         request.extensions_mut().insert(context);
         if !exempt {
             let unary = !STREAMING.iter().any(|method| log.method.starts_with(method));
-            let (turns, receive) = ((self.pools.turns.clone(), turn), self.limits.receive);
-            request = request.map(|body| Body::new(Intake::new(body, bytes, receive, turns, unary)));
+            let packed = Encoding::take(request.headers_mut())
+                .map(|encoding| Packed::new(encoding, unary, max_frame_bytes, self.pools.turns.clone()));
+            let receive = self.limits.receive;
+            request = request.map(|body| Body::new(Intake::new(body, bytes, receive, packed, unary)));
         }
 
         let mut answer = Box::pin(async move {

@@ -9,6 +9,11 @@
 //! in turn, so one that asks now and then goes before fifty that ask all the time. While single calls come in, batches and
 //! streams leave them one CPU, if there are two: a text cannot be interrupted, and whether anyone reads the replies of a
 //! stream cannot be known until its windows are full, megabytes later.
+//!
+//! Who would wait too long is refused at once. A caller with some dozens of texts in flight, each of which waits for the
+//! others, is to be served; more calls than can be served, who come whatever becomes of the others, are not to make each
+//! other wait. So how long is too long depends on whether anybody has just been refused ([`PRESSED_WAIT`]). Who could not
+//! be answered before its deadline is told so at once, too.
 
 use crate::rpc::call::CallContext;
 use crate::rpc::share::Share;
@@ -49,9 +54,11 @@ pub(crate) fn count() -> usize {
 
 /// What a text costs beside its bytes, in bytes.
 const OF_ANY_TEXT: u64 = 1 << 10;
-/// Bytes of which a text's n-grams are looked up, about, and by how much a byte after them costs less.
+/// Bytes of which a text's n-grams are looked up, about; those of which most sentences are looked at; by how much a byte
+/// after the former, and one after the latter, costs less.
 const LOOKED_AT: usize = 3 << 10;
-const AS_CHEAP: u64 = 6;
+const READ: usize = 32 << 10;
+const AS_CHEAP: (u64, u64) = (6, 12);
 /// Nanoseconds a byte takes, until some have been seen; an average over some sixteen texts then.
 const BYTE_NS: u64 = 600;
 const SEEN: i64 = 16;
@@ -59,10 +66,19 @@ const SEEN: i64 = 16;
 /// For so long after a single call batches and streams leave one CPU to others like it.
 const LEFT_FREE: Duration = Duration::from_secs(1);
 
+/// Once somebody was refused, and until nobody has been for [`RELIEF`], a connection that has had its part waits for no more
+/// than this.
+const PRESSED_WAIT: Duration = Duration::from_millis(3);
+const RELIEF: Duration = Duration::from_secs(1);
+/// So many texts like the one it asks for a connection must be behind the others not to have had its part.
+const BEHIND: u64 = 4;
+/// A text that would not be answered in time even if it took only so much of what such texts take is not begun.
+const AT_BEST: f64 = 2.0 / 3.0;
+
 /// The work of a text, in bytes of a short one: what comes after its beginning is only skimmed.
 fn cost(bytes: usize) -> u64 {
-    let (all, first) = (bytes as u64, bytes.min(LOOKED_AT) as u64);
-    OF_ANY_TEXT + first + (all - first) / AS_CHEAP
+    let [first, second] = [LOOKED_AT, READ].map(|end| bytes.min(end) as u64);
+    OF_ANY_TEXT + first + (second - first) / AS_CHEAP.0 + (bytes as u64 - second) / AS_CHEAP.1
 }
 
 /// How fast texts are classified.
@@ -95,6 +111,7 @@ struct Line {
     /// CPUs that batches and streams have.
     items: usize,
     last_call: Option<Instant>,
+    last_refused: Option<Instant>,
     /// The virtual time: where the text began that got a CPU last.
     now: u64,
     came: u64,
@@ -109,7 +126,17 @@ type Queue = BTreeMap<Turn, (u64, oneshot::Sender<Permit>)>;
 impl Line {
     fn new(count: usize) -> Self {
         let (calls, bulk) = (Queue::new(), Queue::new());
-        Self { count, free: count, items: 0, last_call: None, now: 0, came: 0, calls, bulk }
+        Self {
+            count,
+            free: count,
+            items: 0,
+            last_call: None,
+            last_refused: None,
+            now: 0,
+            came: 0,
+            calls,
+            bulk,
+        }
     }
 
     /// Where a text of `flow` begins; the flow is charged for it.
@@ -124,6 +151,13 @@ impl Line {
     fn before(&self, turn: Turn) -> u64 {
         let cost = |queue: &Queue| queue.range(..turn).map(|(_, (cost, _))| cost).sum::<u64>();
         cost(&self.calls) + cost(&self.bulk)
+    }
+
+    /// How long a text may wait of a connection that would have had `promised` without it.
+    fn patience(&self, promised: u64, cost: u64, max_wait: Duration) -> Duration {
+        let pressed = self.last_refused.is_some_and(|last| last.elapsed() < RELIEF);
+        let behind = promised.saturating_add(BEHIND.saturating_mul(cost)) <= self.now;
+        if pressed && !behind { max_wait.min(PRESSED_WAIT) } else { max_wait }
     }
 
     fn queue(&mut self, part: Part) -> &mut Queue {
@@ -231,10 +265,20 @@ pub(crate) struct Place {
     begun: Instant,
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
+impl Place {
+    /// The whole text has been classified.
+    fn done(self) {
         self.permit.cpus.pace.learn(self.cost, self.begun.elapsed());
     }
+}
+
+/// What a text may wait for.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// For those before it; none when it has been let in already.
+    wait: Option<Duration>,
+    /// For its answer, from now on.
+    answer: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -257,10 +301,15 @@ impl Cpu {
     /// A CPU for a text of `bytes`, at once or after waiting, if the call's connection may wait and it would not be
     /// too long.
     pub(crate) async fn place(&self, bytes: usize, call: &CallContext, part: Part) -> Result<Place, Status> {
-        let room = (part != Part::Item).then_some(&call.waiting);
-        let max_wait = if part == Part::Item || call.hurried { Duration::MAX } else { self.max_wait };
+        let let_in = part == Part::Item;
+        let room = (!let_in).then_some(&call.waiting);
+        let answer = call.deadline.filter(|_| !let_in);
+        let patience = Patience {
+            wait: (!let_in && !call.hurried).then_some(self.max_wait),
+            answer: answer.map(|deadline| deadline.saturating_duration_since(Instant::now())),
+        };
         let cost = cost(bytes);
-        let permit = self.permit(cost, part, &call.flow, room, max_wait).await?;
+        let permit = self.permit(cost, part, &call.flow, room, patience).await?;
         Ok(Place { permit, cost, begun: Instant::now() })
     }
 
@@ -270,9 +319,17 @@ impl Cpu {
         part: Part,
         flow: &Flow,
         room: Option<&Arc<Share>>,
-        max_wait: Duration,
+        patience: Patience,
     ) -> Result<Permit, Status> {
         let cpus = &self.cpus;
+        let at_best = cpus.pace.of(cost).mul_f64(AT_BEST);
+        let in_time = |before: Duration| match patience.answer {
+            Some(left) if before + at_best > left => {
+                Err(status::deadline_out_of_reach(before + at_best, left))
+            }
+            _ => Ok(()),
+        };
+        in_time(Duration::ZERO)?;
         let _room;
         let (mut mine, waiting) = {
             let mut line = cpus.line();
@@ -284,14 +341,25 @@ impl Cpu {
                 line.begin(part, turn);
                 return Ok(Permit { cpus: cpus.clone(), part });
             }
-            _room = room.map(|room| room.take(1)).transpose().map_err(status::too_many_waiting)?;
+            _room = room.map(|room| room.take(1)).transpose().map_err(|refused| {
+                line.last_refused = Some(Instant::now());
+                status::too_many_waiting(refused)
+            })?;
             let promised = flow.0.load(Ordering::Relaxed);
             let turn = line.turn(flow, cost);
             let before = cpus.pace.of(line.before(turn) / line.count as u64);
-            if before > max_wait {
+            let max_wait = patience.wait.map(|max_wait| line.patience(promised, cost, max_wait));
+            let refused = match max_wait {
+                Some(max_wait) if before > max_wait => {
+                    line.last_refused = Some(Instant::now());
+                    Err(status::too_long_a_wait(before, max_wait))
+                }
+                _ => in_time(before),
+            };
+            if refused.is_err() {
                 flow.0.store(promised, Ordering::Relaxed);
-                return Err(status::too_long_a_wait(before, max_wait));
             }
+            refused?;
             let (next, mine) = oneshot::channel();
             line.queue(part).insert(turn, (cost, next));
             (mine, Waiting { cpus, flow, part, turn, cost })
@@ -310,14 +378,18 @@ pub(crate) async fn work<T: Send + 'static>(
 ) -> Result<T, Status> {
     let done = if bytes < LONG_TEXT {
         let done = work(&|| Ok(()));
-        drop(place);
+        place.done();
         done
     } else {
         let caller = Caller(Arc::new(AtomicBool::new(false)));
         let gone = caller.0.clone();
         let task = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            work(&move || if gone.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) })
+            let done = work(&move || if gone.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) });
+            // What was given up says nothing of how long it would have taken.
+            if done.is_ok() {
+                place.done();
+            }
+            done
         });
         match task.await {
             Ok(done) => done,
@@ -341,6 +413,8 @@ impl Drop for Caller {
 mod tests {
     use super::*;
 
+    const ANY: Patience = Patience { wait: None, answer: None };
+
     #[test]
     fn the_pace_is_the_one_seen() {
         let pace = Pace(AtomicU64::new(1_000));
@@ -360,7 +434,7 @@ mod tests {
         for (name, cost, part, flow) in texts.iter().cloned() {
             let (cpu, flow, held) = (cpu.clone(), flow.clone(), held.clone());
             tasks.spawn(async move {
-                let permit = cpu.permit(cost, part, &flow, None, Duration::MAX).await.unwrap();
+                let permit = cpu.permit(cost, part, &flow, None, ANY).await.unwrap();
                 held.lock().unwrap().push(name);
                 tokio::task::yield_now().await;
                 drop(permit);
@@ -391,7 +465,7 @@ mod tests {
     async fn streams_leave_a_cpu_while_calls_come_in() {
         let cpu = Cpu::with(2, Duration::MAX);
         let flow = Flow::default();
-        let get = |part| cpu.permit(1, part, &flow, None, Duration::MAX);
+        let get = |part| cpu.permit(1, part, &flow, None, ANY);
         let full = async |part| tokio::time::timeout(Duration::from_millis(20), get(part)).await.is_err();
         let both = (get(Part::First).await.unwrap(), get(Part::Item).await.unwrap());
         assert!(full(Part::Call).await, "they had both before anyone called");
@@ -413,7 +487,7 @@ mod tests {
     async fn who_leaves_the_line_has_used_nothing_and_holds_nothing() {
         let cpu = Cpu::with(1, Duration::ZERO);
         let flow = Flow::default();
-        let get = || cpu.permit(1_000, Part::Call, &flow, None, Duration::MAX);
+        let get = || cpu.permit(1_000, Part::Call, &flow, None, ANY);
         let held = get().await.unwrap();
         let promised = flow.0.load(Ordering::Relaxed);
         for _ in 0..10 {
@@ -433,7 +507,9 @@ mod tests {
     async fn who_has_nobody_before_it_is_not_refused_whatever_is_being_done() {
         let cpu = Cpu::with(1, Duration::ZERO);
         let flows: [Flow; 3] = Default::default();
-        let get = |flow| cpu.permit(1 << 20, Part::Call, flow, None, Duration::ZERO);
+        let get = |flow| {
+            cpu.permit(1 << 20, Part::Call, flow, None, Patience { wait: Some(Duration::ZERO), ..ANY })
+        };
         let held = get(&flows[0]).await.unwrap();
         let mut first = Box::pin(get(&flows[1]));
         assert!(tokio::time::timeout(Duration::from_millis(1), &mut first).await.is_err());
@@ -441,5 +517,60 @@ mod tests {
         assert_eq!(status.code(), tonic::Code::ResourceExhausted);
         drop(held);
         first.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn once_refused_who_has_had_its_part_waits_for_little() {
+        let cpu = Cpu::with(1, Duration::ZERO);
+        // A text of a millisecond.
+        let cost = 1_000_000 / BYTE_NS;
+        let [greedy, modest]: [Flow; 2] = Default::default();
+        let patience = Patience { wait: Some(Duration::from_millis(50)), ..ANY };
+        let get = |flow| cpu.permit(cost, Part::Call, flow, None, patience);
+        let _held = get(&greedy).await.unwrap();
+        let mut line = Vec::new();
+        let mut waits = async |flow| {
+            let mut call = Box::pin(get(flow));
+            let waits = tokio::time::timeout(Duration::from_millis(1), &mut call).await.is_err();
+            line.push(call);
+            waits
+        };
+        let mut before = 0;
+        while waits(&greedy).await {
+            before += 1;
+        }
+        assert!((45..=52).contains(&before), "{before}");
+        cpu.cpus.line().calls.clear();
+        let mut before = 0;
+        while waits(&greedy).await {
+            before += 1;
+        }
+        assert!((2..=5).contains(&before), "{before}");
+        // The others are ahead by more than a few texts.
+        cpu.cpus.line().now = 100 * cost;
+        while waits(&greedy).await {}
+        assert!(waits(&modest).await);
+        cpu.cpus.line().last_refused = Instant::now().checked_sub(RELIEF);
+        assert!(waits(&greedy).await);
+    }
+
+    #[tokio::test]
+    async fn who_cannot_be_answered_in_time_is_told_at_once() {
+        let cpu = Cpu::with(1, Duration::MAX);
+        let ms = 1_000_000 / BYTE_NS;
+        let flow = Flow::default();
+        let get = |cost, left| {
+            let answer = Some(Duration::from_millis(left));
+            cpu.permit(cost, Part::Call, &flow, None, Patience { wait: None, answer })
+        };
+        let held = get(75 * ms, 60).await.unwrap();
+        let mut other = Box::pin(get(75 * ms, 60));
+        assert!(tokio::time::timeout(Duration::from_millis(1), &mut other).await.is_err());
+        for (cost, left) in [(200 * ms, 60), (ms, 60)] {
+            assert_eq!(get(cost, left).await.unwrap_err().code(), tonic::Code::DeadlineExceeded);
+        }
+        drop(held);
+        other.await.unwrap();
+        get(ms, 60).await.unwrap();
     }
 }

@@ -1,16 +1,17 @@
 //! Request bodies as they come in: how many bytes the server holds at once over all connections, how long one
-//! message may take to arrive, and how many are decompressed at once.
+//! message may take to arrive, and what is unpacked.
 //!
 //! A limit per message bounds one call; a thousand calls that each send most of a message and then wait are
 //! bounded only by their sum, and by a clock.
 
 use crate::rpc::share::Held;
 use crate::rpc::status;
+use crate::rpc::unpack::{Encoding, PREFIX, Unpacking};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
@@ -23,11 +24,8 @@ pub(crate) struct Intake<B> {
     bytes: Arc<Held>,
     framing: Framing,
     patience: Duration,
-    /// Messages are decompressed where their body is read, in one go from its last byte on: that byte waits for
-    /// its turn. A message that unpacks to much more than it was then holds up no more threads than there are turns.
-    turns: PollSemaphore,
-    turn: Arc<Turn>,
-    packed: Option<Frame<Bytes>>,
+    /// Of a call whose messages may be packed.
+    packed: Option<Packed>,
     /// Runs while a message is awaited; made only when there is something to wait for.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -38,19 +36,11 @@ impl<B> Intake<B> {
         inner: B,
         bytes: Arc<Held>,
         patience: Duration,
-        turns: (PollSemaphore, Arc<Turn>),
+        packed: Option<Packed>,
         unary: bool,
     ) -> Self {
-        Self {
-            inner,
-            bytes,
-            turns: turns.0,
-            turn: turns.1,
-            packed: None,
-            framing: Framing { unary, awaited: unary, ..Framing::default() },
-            patience,
-            timer: None,
-        }
+        let framing = Framing { unary, awaited: unary, ..Framing::default() };
+        Self { inner, bytes, framing, patience, packed, timer: None }
     }
 }
 
@@ -63,88 +53,201 @@ impl<B: Body<Data = Bytes, Error = Status> + Unpin> Body for Intake<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
-        this.turn.end();
-        if this.packed.is_some() {
-            return this.unpack(cx);
-        }
-        match Pin::new(&mut this.inner).poll_frame(cx) {
-            Poll::Ready(received) => {
-                if let Some(Ok(frame)) = &received
-                    && let Some(data) = frame.data_ref()
-                {
-                    if this.framing.advance(data) {
-                        this.timer = None;
-                    }
-                    if let Err(refused) = this.bytes.take(data.len()) {
-                        return Poll::Ready(Some(Err(status::too_much_in_flight(refused))));
-                    }
-                    if std::mem::take(&mut this.framing.packed) {
-                        this.packed = received.and_then(Result::ok);
-                        return this.unpack(cx);
-                    }
+        loop {
+            if let Some(packed) = &mut this.packed
+                && let Some(unpacked) = ready!(packed.unpack(&this.bytes, cx))
+            {
+                return Poll::Ready(Some(unpacked.map(Frame::data)));
+            }
+            let received = match Pin::new(&mut this.inner).poll_frame(cx) {
+                Poll::Ready(received) => received,
+                Poll::Pending if this.framing.awaited => {
+                    let patience = this.patience;
+                    let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
+                    return timer.as_mut().poll(cx).map(|()| Some(Err(status::too_slow(patience))));
                 }
-                Poll::Ready(received)
+                Poll::Pending => return Poll::Pending,
+            };
+            let Some(Ok(frame)) = received else { return Poll::Ready(received) };
+            let Some(data) = frame.data_ref() else { return Poll::Ready(Some(Ok(frame))) };
+            if this.framing.advance(data) {
+                this.timer = None;
             }
-            Poll::Pending if this.framing.awaited => {
-                let patience = this.patience;
-                let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
-                timer.as_mut().poll(cx).map(|()| Some(Err(status::too_slow(patience))))
+            match (&mut this.packed, frame.into_data()) {
+                (Some(packed), Ok(data)) => packed.input = data,
+                (None, Ok(data)) => {
+                    return Poll::Ready(Some(take(&this.bytes, data.len()).map(|()| Frame::data(data))));
+                }
+                (_, Err(frame)) => return Poll::Ready(Some(Ok(frame))),
             }
-            Poll::Pending => Poll::Pending,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.packed.is_none() && self.inner.is_end_stream()
+        self.packed.as_ref().is_none_or(|packed| packed.input.is_empty()) && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        if self.packed.is_some() { SizeHint::default() } else { self.inner.size_hint() }
     }
 }
 
-/// A call's turn to decompress a message. It ends with the body, when that is asked for more, or when whoever has the
-/// message says so: one that takes its time with it must not keep others from theirs.
-#[derive(Debug, Default)]
-pub(crate) struct Turn(Mutex<Option<OwnedSemaphorePermit>>);
+fn take(bytes: &Held, amount: usize) -> Result<(), Status> {
+    bytes.take(amount).map_err(status::too_much_in_flight)
+}
 
-impl Turn {
-    fn begin(&self, turn: Option<OwnedSemaphorePermit>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = turn;
+/// What a message may unpack to before it needs one of the turns, of which there are few: those who wait for one hold no
+/// more than this.
+const WITHOUT_TURN: usize = 64 << 10;
+/// Bytes that are unpacked between two looks at how much has come of them, at most a thousand times as many.
+const SLICE: usize = 256;
+/// Others get the thread after so much has come of a unary call.
+const AT_ONCE: usize = 256 << 10;
+
+/// A body whose messages may be packed, on its way to one whose are not.
+pub(crate) struct Packed {
+    encoding: Encoding,
+    unary: bool,
+    /// Bytes a message may unpack to.
+    limit: usize,
+    turns: PollSemaphore,
+    turn: Option<OwnedSemaphorePermit>,
+    /// What was received and has not been looked at.
+    input: Bytes,
+    state: State,
+}
+
+enum State {
+    /// Of the next message.
+    Prefix([u8; PREFIX], usize),
+    /// So many bytes of a message that is not packed.
+    Plain(usize),
+    /// A packed one of which so many bytes are still to come.
+    Packed(Unpacking, usize),
+    Unpacked(Bytes),
+}
+
+impl Packed {
+    /// Large messages are unpacked as many at once as there are `turns`.
+    pub(crate) fn new(encoding: Encoding, unary: bool, limit: usize, turns: PollSemaphore) -> Self {
+        let state = State::Prefix([0; PREFIX], 0);
+        Self { encoding, unary, limit, turns, turn: None, input: Bytes::new(), state }
     }
 
-    pub(crate) fn end(&self) {
-        self.begin(None);
+    /// The next bytes for who reads the body, charged to `bytes`; `None` when more must be received first.
+    fn unpack(&mut self, bytes: &Held, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+        let mut grown = 0;
+        loop {
+            if self.input.is_empty() && !self.state.is_whole() {
+                // Who is awaited must not keep others from their turns.
+                self.turn = None;
+                return Poll::Ready(None);
+            }
+            if self.state.needs_turn() && self.turn.is_none() {
+                self.turn = ready!(self.turns.poll_acquire(cx));
+            }
+            // A stream may not be asked again before its replies are read: it must not go with a turn.
+            if self.unary && grown > AT_ONCE {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match self.step(bytes, &mut grown) {
+                Ok(None) => {}
+                Ok(Some(part)) => return Poll::Ready(Some(Ok(part))),
+                Err(status) => return Poll::Ready(Some(Err(status))),
+            }
+        }
+    }
+
+    fn step(&mut self, bytes: &Held, grown: &mut usize) -> Result<Option<Bytes>, Status> {
+        let next = State::Prefix([0; PREFIX], 0);
+        match &mut self.state {
+            State::Prefix(prefix, have) => {
+                let part = self.input.split_to((PREFIX - *have).min(self.input.len()));
+                prefix[*have..*have + part.len()].copy_from_slice(&part);
+                *have += part.len();
+                if *have < PREFIX {
+                    return Ok(None);
+                }
+                let (prefix, [flag, length @ ..]) = (*prefix, *prefix);
+                let length = u32::from_be_bytes(length) as usize;
+                if flag == 1 {
+                    if length > self.limit {
+                        return Err(status::message_too_large(self.limit));
+                    }
+                    let unpacking = Unpacking::new(self.encoding, self.limit);
+                    self.state = State::Packed(unpacking, length);
+                    return Ok(None);
+                }
+                // Nothing is known of other flags; whoever reads the body refuses them.
+                self.state = if length == 0 { next } else { State::Plain(length) };
+                Ok(Some(Bytes::copy_from_slice(&prefix)))
+            }
+            State::Plain(remaining) => {
+                let part = self.input.split_to((*remaining).min(self.input.len()));
+                *remaining -= part.len();
+                if *remaining == 0 {
+                    self.state = next;
+                }
+                take(bytes, part.len()).map(|()| Some(part))
+            }
+            State::Packed(unpacking, 0) => {
+                let done = Unpacking::new(self.encoding, self.limit);
+                let unpacking = std::mem::replace(unpacking, done);
+                let before = unpacking.held();
+                let unpacked = unpacking.finish();
+                self.turn = None;
+                let message = unpacked?;
+                let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+                let prefix = [&[0][..], &length.to_be_bytes()].concat();
+                take(bytes, message.len().saturating_sub(before))?;
+                self.state = State::Unpacked(message);
+                Ok(Some(prefix.into()))
+            }
+            State::Unpacked(message) => {
+                let message = std::mem::take(message);
+                self.state = next;
+                // Nobody waits for no bytes.
+                Ok(Some(message).filter(|message| !message.is_empty()))
+            }
+            State::Packed(unpacking, remaining) => {
+                let before = unpacking.held();
+                let part = self.input.split_to((*remaining).min(SLICE).min(self.input.len()));
+                *remaining -= part.len();
+                unpacking.push(&part)?;
+                let more = unpacking.held() - before;
+                *grown += more;
+                take(bytes, more).map(|()| None)
+            }
+        }
     }
 }
 
-impl<B> Drop for Intake<B> {
-    fn drop(&mut self) {
-        self.turn.end();
+impl State {
+    /// Whether there is something to do without more bytes.
+    fn is_whole(&self) -> bool {
+        matches!(self, Self::Packed(_, 0) | Self::Unpacked(_))
+    }
+
+    fn needs_turn(&self) -> bool {
+        let Self::Packed(unpacking, remaining) = self else { return false };
+        match unpacking.waits_for_its_end() {
+            true => *remaining == 0,
+            false => unpacking.held() > WITHOUT_TURN,
+        }
     }
 }
 
-impl<B> Intake<B> {
-    fn unpack(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.turns.poll_acquire(cx).map(|turn| {
-            self.turn.begin(turn);
-            self.packed.take().map(Ok)
-        })
-    }
-}
-
-/// Where in gRPC's framing (a flag, a length of four bytes, the message) the body stands.
+/// Where in gRPC's framing the body stands.
 #[derive(Debug, Default)]
 struct Framing {
     unary: bool,
     /// Bytes are due: a message has begun, or the call is unary.
     awaited: bool,
-    prefix: [u8; 5],
+    prefix: [u8; PREFIX],
     prefix_len: usize,
     /// Bytes of the message still to come, once its prefix is whole.
     remaining: usize,
-    /// A compressed message ended.
-    packed: bool,
 }
 
 impl Framing {
@@ -165,7 +268,6 @@ impl Framing {
                 data = &data[step..];
             }
             if self.prefix_len == self.prefix.len() && self.remaining == 0 {
-                self.packed |= self.prefix[0] == 1;
                 (self.prefix_len, self.awaited, ended) = (0, self.unary, !self.unary);
             }
         }
@@ -176,6 +278,10 @@ impl Framing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rpc::share::{Pool, Share};
+    use http_body_util::BodyExt;
+    use tokio::sync::Semaphore;
+    use tokio::time::timeout;
 
     #[test]
     fn framing_is_followed_whatever_the_pieces() {
@@ -186,14 +292,108 @@ mod tests {
             assert!(ended >= 1 && !framing.awaited, "pieces of {size}");
             assert!(framing.advance(&[0, 0]) || framing.awaited);
         }
-        assert!(!Framing::default().packed);
-        let mut framing = Framing::default();
-        framing.advance(&[1, 0, 0, 0, 2, 9]);
-        assert!(!framing.packed, "it has not ended");
-        framing.advance(&[9]);
-        assert!(framing.packed);
         let mut framing = Framing::default();
         assert!(!framing.advance(&body[..6]) && framing.awaited);
         assert!(framing.advance(&body[6..9]) && framing.awaited);
+    }
+
+    /// A body in pieces, ended or waiting for more.
+    struct Pieces(Vec<Bytes>, bool);
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            match self.0.pop() {
+                Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+                None if self.1 => Poll::Ready(None),
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    fn pieces(body: &[u8], size: usize, ended: bool) -> Pieces {
+        Pieces(body.chunks(size).rev().map(Bytes::copy_from_slice).collect(), ended)
+    }
+
+    fn message(flag: u8, bytes: &[u8]) -> Vec<u8> {
+        [&[flag][..], &(bytes.len() as u32).to_be_bytes(), bytes].concat()
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn intake(body: Pieces, encoding: Encoding, turns: &PollSemaphore) -> (Intake<Pieces>, Arc<Held>) {
+        let bytes = Arc::new(Share::of(&Pool::new(1 << 24)).nothing());
+        let packed = Packed::new(encoding, false, 1 << 20, turns.clone());
+        (Intake::new(body, bytes.clone(), Duration::from_secs(1), Some(packed), false), bytes)
+    }
+
+    fn turns() -> PollSemaphore {
+        PollSemaphore::new(Arc::new(Semaphore::new(1)))
+    }
+
+    /// What comes out until the end, or until there is nothing to be had.
+    async fn read(intake: &mut Intake<Pieces>) -> Result<Vec<u8>, Status> {
+        let mut read = Vec::new();
+        let mut next = async || timeout(Duration::from_millis(20), intake.frame()).await;
+        while let Ok(Some(frame)) = next().await {
+            read.extend_from_slice(&frame?.into_data().unwrap());
+        }
+        Ok(read)
+    }
+
+    #[tokio::test]
+    async fn packed_messages_come_out_as_plain_ones() {
+        let (short, long) = (b"a few words".as_slice(), b"many words of one kind, ".repeat(5_000));
+        let plain = [message(0, short), message(0, &long), message(0, &[]), message(0, short)].concat();
+        for encoding in [Encoding::Gzip, Encoding::Zstd] {
+            let pack = |bytes: &[u8]| match encoding {
+                Encoding::Gzip => gzip(bytes),
+                Encoding::Zstd => zstd::encode_all(bytes, 1).unwrap(),
+            };
+            let messages = [message(1, &pack(short)), message(1, &pack(&long)), message(0, &[])];
+            let body = [messages.concat(), message(1, &pack(short))].concat();
+            for size in [1, 2, 3, 7, 100, body.len()] {
+                let (mut intake, held) = intake(pieces(&body, size, true), encoding, &turns());
+                assert_eq!(read(&mut intake).await.unwrap(), plain, "{encoding:?}, pieces of {size}");
+                let charged = held.amount() - (2 * short.len() + long.len());
+                assert!(charged < 50, "{charged} beyond what was unpacked");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn large_messages_take_turns_and_one_that_is_awaited_has_none() {
+        let turns = turns();
+        let long = message(1, &gzip(&b"many words of one kind, ".repeat(20_000)));
+        let taken = turns.clone_inner().try_acquire_owned().unwrap();
+        let (mut waiting, _) = intake(pieces(&long, 100, true), Encoding::Gzip, &turns);
+        assert!(read(&mut waiting).await.unwrap().is_empty());
+        drop(taken);
+        assert!(read(&mut waiting).await.unwrap().len() > 400_000);
+        let (mut awaited, held) = intake(pieces(&long[..long.len() - 9], 100, false), Encoding::Gzip, &turns);
+        assert!(read(&mut awaited).await.unwrap().is_empty());
+        assert!(held.amount() > WITHOUT_TURN);
+        let (mut other, _) = intake(pieces(&long, 100, true), Encoding::Gzip, &turns);
+        assert!(read(&mut other).await.unwrap().len() > 400_000);
+    }
+
+    #[tokio::test]
+    async fn what_a_message_unpacks_to_comes_out_of_the_budget() {
+        let body = message(1, &gzip(&vec![0; 1 << 20]));
+        let share = Share::of(&Pool::new(100_000));
+        let packed = Packed::new(Encoding::Gzip, true, 1 << 20, turns());
+        let bytes = Arc::new(share.nothing());
+        let patience = Duration::from_secs(1);
+        let mut intake = Intake::new(pieces(&body, 50, true), bytes, patience, Some(packed), true);
+        assert_eq!(read(&mut intake).await.unwrap_err().code(), tonic::Code::ResourceExhausted);
     }
 }

@@ -167,7 +167,6 @@ impl Stream for ClassifyStream {
                     return Poll::Ready(Some(Err(status)));
                 }
                 Some(Ok(request)) => {
-                    self.context.unpacked();
                     let (classifier, context) = (self.classifier.clone(), self.context.clone());
                     // The call's own admission has paid for the first.
                     let paid = self.items == 0;

@@ -71,6 +71,11 @@ impl Held {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(crate) fn amount(&self) -> usize {
+        self.amount.load(Ordering::Relaxed)
+    }
+
     /// What was taken so far is done with.
     pub(crate) fn give_back(&self) {
         self.give(self.amount.load(Ordering::Relaxed));

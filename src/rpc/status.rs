@@ -46,6 +46,15 @@ pub(crate) fn deadline_exceeded() -> Status {
     Status::with_error_details(Code::DeadlineExceeded, "the call's deadline passed", details)
 }
 
+/// The answer would take `needed` at best.
+pub(crate) fn deadline_out_of_reach(needed: Duration, left: Duration) -> Status {
+    let details = info("DEADLINE_EXCEEDED", []);
+    let (needed, left) = (needed.as_millis(), left.as_millis());
+    let message =
+        format!("the answer would take {needed} ms at best, expected within the deadline in {left} ms");
+    Status::with_error_details(Code::DeadlineExceeded, message, details)
+}
+
 pub(crate) fn token_missing() -> Status {
     let message = "this method needs a token, expected metadata `authorization: Bearer TOKEN`";
     Status::with_error_details(Code::Unauthenticated, message, info("TOKEN_MISSING", []))
@@ -87,11 +96,11 @@ pub(crate) fn too_many_waiting(refused: Refused) -> Status {
     overloaded("max_waiting", refused, "places to wait for a CPU")
 }
 
-/// `wait` is what is expected.
+/// `wait` is what is expected; who comes again before [`RETRY_DELAY`] would only be refused again.
 pub(crate) fn too_long_a_wait(wait: Duration, max: Duration) -> Status {
     let max = max.as_millis();
     let mut details = info("OVERLOADED", [("max_wait_ms".to_owned(), max.to_string())]);
-    details.set_retry_info(Some(wait));
+    details.set_retry_info(Some(wait.max(RETRY_DELAY)));
     let message =
         format!("a CPU would be free in {} ms, expected within {max} ms; try again later", wait.as_millis());
     Status::with_error_details(Code::ResourceExhausted, message, details)
@@ -129,26 +138,31 @@ pub(crate) fn unknown_service(name: &str) -> Status {
     Status::with_error_details(Code::NotFound, message, details)
 }
 
+pub(crate) fn message_too_large(max_frame_bytes: usize) -> Status {
+    let details = info("MESSAGE_TOO_LARGE", [("max_frame_bytes".to_owned(), max_frame_bytes.to_string())]);
+    let told = format!("request message exceeds the limit of {max_frame_bytes} bytes");
+    Status::with_error_details(Code::ResourceExhausted, told, details)
+}
+
+/// The call's bytes make no message.
+pub(crate) fn malformed(why: &str) -> Status {
+    let told = format!("request cannot be read: {why}");
+    Status::with_error_details(Code::InvalidArgument, told, info("MALFORMED_REQUEST", []))
+}
+
 /// Gives the statuses of the layers below us the right code and an `ErrorInfo`; ours pass unchanged.
 pub(crate) fn adopt(status: Status, max_frame_bytes: usize) -> Status {
     if !status.details().is_empty() || status.code() == Code::Ok {
         return status;
     }
     let message = status.message();
-    let frame = [("max_frame_bytes".to_owned(), max_frame_bytes.to_string())];
     let client_fault =
         ["Error decompressing", "failed to decode", "protocol error", "Unexpected EOF", "Missing"]
             .iter()
             .any(|start| message.starts_with(start));
     match status.code() {
-        Code::OutOfRange | Code::ResourceExhausted => {
-            let told = format!("request message exceeds the limit of {max_frame_bytes} bytes");
-            Status::with_error_details(Code::ResourceExhausted, told, info("MESSAGE_TOO_LARGE", frame))
-        }
-        Code::Internal if client_fault => {
-            let told = format!("request cannot be read: {message}");
-            Status::with_error_details(Code::InvalidArgument, told, info("MALFORMED_REQUEST", []))
-        }
+        Code::OutOfRange | Code::ResourceExhausted => message_too_large(max_frame_bytes),
+        Code::Internal if client_fault => malformed(message),
         Code::Unimplemented => {
             let message = if message.is_empty() { "no such method on this server" } else { message };
             Status::with_error_details(Code::Unimplemented, message, info("UNIMPLEMENTED", []))

@@ -128,6 +128,17 @@ async fn a_decompression_bomb_stops_at_the_frame_limit() {
     let zstd = framed(true, &zstd::bulk::compress(&vec![0; 64 << 20], 1).unwrap());
     let status = server.post(CLASSIFY, &[("grpc-encoding", "zstd")], zstd).await;
     expect_error(&status, Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
+
+    // Its length says so before any of it is unpacked. How far a frame may look back costs nothing.
+    let long = framed(true, &vec![7; (8 << 20) + 1]);
+    let status = server.post(CLASSIFY, &[("grpc-encoding", "gzip")], long).await;
+    expect_error(&status, Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
+    let mut far = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    far.window_log(27).unwrap();
+    far.write_all(&request("", "A few words.").encode_to_vec()).unwrap();
+    let status =
+        server.post(CLASSIFY, &[("grpc-encoding", "zstd")], framed(true, &far.finish().unwrap())).await;
+    assert_eq!(status.code(), Code::Ok);
 }
 
 #[tokio::test]
