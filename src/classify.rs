@@ -324,8 +324,8 @@ pub fn classify_unless<E>(
         classification.language.verdict = LanguageVerdict::Multiple;
         classification.language.reliable = false;
     }
-    classification.noise = prepared.text.noise;
-    classification.title_noise = prepared.title.noise;
+    classification.noise = noise::told(prepared.text.noise);
+    classification.title_noise = noise::told(prepared.title.noise);
     Ok(classification)
 }
 

@@ -10,6 +10,7 @@ mod homoglyph;
 mod invisible;
 mod markup;
 mod mojibake;
+mod told;
 
 pub use boilerplate::line::{
     SLOTS as LINE_SLOTS, UNIT as LINE_UNIT, features as line_features, log_odds as line_log_odds,
@@ -17,6 +18,7 @@ pub use boilerplate::line::{
 pub use boilerplate::{BoilerplateSet, fingerprint};
 pub use foreign::lexicon;
 pub use homoglyph::latin_look_alike;
+pub(crate) use told::told;
 
 use crate::language::{Language, RankLanguages, Ranked};
 use crate::script::{Script, ScriptCounts, ScriptRun};

@@ -5,10 +5,11 @@ use crate::server::{Client, Server, article, long, ms, percentile, usual};
 use crate::{Outcome, outcome};
 use bytes::Bytes;
 use prost::Message;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 use tonic::{Code, Status};
@@ -101,19 +102,38 @@ impl Seen {
 /// A client that makes its message once and does not read its answers, as it shares the cores with the server.
 #[derive(Clone)]
 struct Caller {
-    sender: hostile::Sender,
+    address: SocketAddr,
+    sender: Arc<Mutex<hostile::Sender>>,
     body: Bytes,
 }
 
 impl Caller {
     async fn of(server: &Server, text: &str) -> Self {
         let body = hostile::framed(false, &article(text).encode_to_vec());
-        Self { sender: hostile::http2(server.address).await, body }
+        let (address, sender) = (server.address, hostile::http2(server.address).await);
+        Self { address, sender: Arc::new(Mutex::new(sender)), body }
     }
 
     async fn call(&self) -> Result<(), Status> {
-        let status = hostile::post(self.sender.clone(), hostile::CLASSIFY, &[], self.body.clone()).await;
+        let mut status = self.once().await;
+        if status.code() == Code::Unknown {
+            // Connections are ended at a certain age: what came too late on one is to be asked again.
+            status = self.once().await;
+        }
         if status.code() == Code::Ok { Ok(()) } else { Err(status) }
+    }
+}
+
+impl Caller {
+    async fn once(&self) -> Status {
+        let sender = {
+            let mut sender = self.sender.lock().await;
+            if sender.ready().await.is_err() {
+                *sender = hostile::http2(self.address).await;
+            }
+            sender.clone()
+        };
+        hostile::post(sender, hostile::CLASSIFY, &[], self.body.clone()).await
     }
 }
 

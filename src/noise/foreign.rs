@@ -175,8 +175,17 @@ impl Foreign<'_> {
         if frame == Frame::Label {
             return Some(0.95);
         }
+        // One letter of any script is a symbol, two of Latin an abbreviation; an ideograph is a word. Most runs of a text that mixes scripts at every letter end here.
+        let natural = match self.group {
+            id::LATN => self.letters < 3 && frame != Frame::Line,
+            id::HANI => false,
+            _ => self.letters == 1,
+        };
+        if natural {
+            return None;
+        }
         let words = self.words();
-        if self.bracketed() && words <= 6 && self.letters <= 40 {
+        if words <= 6 && self.letters <= 40 && self.bracketed() {
             return None;
         }
         match (self.own, self.group) {
@@ -188,8 +197,6 @@ impl Foreign<'_> {
             }
             // letters of formulas and of names of particles and vitamins
             (_, id::GREK) if self.letters <= 2 => None,
-            // one letter of any script is a symbol; an ideograph is a word
-            (_, group) if self.letters == 1 && group != id::HANI => None,
             _ if digraphic(host.language, self.own, self.group)
                 && (words > 1 || letters::is_serbian(self.str())) =>
             {
@@ -367,6 +374,11 @@ impl Frame {
 fn digraphic(language: Option<Language>, own: u8, group: u8) -> bool {
     matches!((own, group), (id::CYRL, id::LATN) | (id::LATN, id::CYRL))
         && language.is_some_and(|l| matches!(l.as_str(), "srp" | "bos" | "hbs" | "cnr"))
+}
+
+/// The language whose words and letters a variety of it is written in.
+fn written(language: Language) -> &'static str {
+    if language.folded() == "ara" { "arb" } else { language.as_str() }
 }
 
 /// Japanese inside Chinese: stretches around kana, up to the next punctuation.

@@ -191,9 +191,10 @@ impl Packed {
                 }
                 take(bytes, part.len()).map(|()| Some(part))
             }
-            State::Packed(unpacking, 0) => {
-                let done = Unpacking::new(self.encoding, self.limit);
-                let unpacking = std::mem::replace(unpacking, done);
+            State::Packed(_, 0) => {
+                let State::Packed(unpacking, _) = std::mem::replace(&mut self.state, next) else {
+                    return Ok(None);
+                };
                 let before = unpacking.held();
                 let unpacked = unpacking.finish();
                 self.turn = None;

@@ -387,3 +387,27 @@ async fn a_client_has_its_rate_whatever_the_method() {
     expect_error(&status, Code::ResourceExhausted, "RATE_EXCEEDED");
     assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() > Duration::from_secs(30));
 }
+
+#[tokio::test]
+async fn the_reply_to_a_megabyte_of_noise_is_one_that_clients_take() {
+    let server = TestServer::start().await;
+    // By default a client takes 4 MiB.
+    let mut client = server.client().await;
+    for (piece, spans) in [
+        ("\u{202e}a\u{2066}b", true),
+        ("pаypаl ", true),
+        ("cat кот γάτα 猫 חתול قطة बिल्ली แมว ", true),
+        ("<i>a</i>", true),
+        ("The gate was shut.\nВорота закрыли.\n", false),
+        ("No comments\nMaybe later.\n", false),
+    ] {
+        let mut request = request("", &piece.repeat(1_000_000 / piece.len()));
+        request.options =
+            Some(pb::ClassifyOptions { include_clean_text: true, explain: true, ..Default::default() });
+        let reply =
+            client.classify_article(request).await.unwrap_or_else(|status| panic!("{piece:?}: {status}"));
+        let reply = reply.into_inner();
+        assert!(reply.noise.len() <= 5_000 && (!spans || !reply.noise.is_empty()), "{piece:?}");
+        println!("{piece:?}: {} bytes, {} spans", reply.encoded_len(), reply.noise.len());
+    }
+}

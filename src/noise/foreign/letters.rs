@@ -16,6 +16,30 @@ const ARABIC: [(&str, f64, &str); 8] = [
     ("azb", 0.03, "يكىةٹڈڑںہےۓێڵڕڭەټځڅډړږښۍڪڳڻ"),
 ];
 
+/// Letters beside `a` to `z` in the words of a language of Latin script, those of loan words with them.
+const LATIN: [(&str, &str); 20] = [
+    ("eng", "àáâäåæçèéêëíîïñóôöøœúûüā"),
+    ("deu", "äöüßàáâçèéêëîïñóôûø"),
+    ("spa", "áéíóúüñàâçèêïô"),
+    ("fra", "àâæçèéêëîïôœùûüÿáäíñóö"),
+    ("ita", "àèéìíîòóùúâäçêñôöü"),
+    ("por", "áâãàçéêíóôõúèñöü"),
+    ("cat", "àçèéíïòóúüñôê"),
+    ("ron", "âîășțşţáàçèéöü"),
+    ("nld", "áàâäçéèêëíïñóôöúûü"),
+    ("swe", "åäöàáâçèéêíñóôü"),
+    ("dan", "æøåàáâäçèéêëíñóôöúü"),
+    ("nob", "æøåàáâäçèéêëíñòóôöü"),
+    ("fin", "åäöšžàáçèéíñóüõø"),
+    ("ces", "áčďéěíňóřšťúůýžàäåçèëñôöü"),
+    ("slk", "áäčďéěíĺľňóôŕřšťúůýžàçèëñöü"),
+    ("pol", "ąćęłńóśźżàáäåçčèéëíñôöřšüž"),
+    ("hrv", "čćđšžàáäåçèéëíñóôöü"),
+    ("slv", "čšžćđàáäåçèéëíñóôöü"),
+    ("hun", "áéíóöőúüűàäåçčèëñôšž"),
+    ("tur", "çğıiöşüâîûàäèéêëñô"),
+];
+
 /// Letters a Cyrillic alphabet does not have though others do.
 const CYRILLIC: [(&str, &str); 6] = [
     ("rus", "іїєґўјљњћђџќѓѕ"),
@@ -157,8 +181,7 @@ pub(super) fn is_loan(word: &str) -> bool {
 
 /// Refines a ranking with what the letters allow; ranks by the letters alone when there is none.
 pub(super) fn testify(text: &str, script: Script, ranked: Ranked, limit: usize) -> Ranked {
-    if let Some((_, code)) = ONE_LANGUAGE.iter().find(|(s, _)| Script::parse(s).is_some_and(|s| s == script))
-    {
+    if let Some((_, code)) = ONE_LANGUAGE.iter().find(|(s, _)| *s == script.as_str()) {
         if ranked.is_empty() {
             let one = |language| smallvec![LanguageCandidate { language, script, probability: 0.95 }];
             return Language::parse(code).map(one).unwrap_or_default();
@@ -199,6 +222,12 @@ pub(super) fn testify(text: &str, script: Script, ranked: Ranked, limit: usize) 
     mixed.sort_by(|a, b| b.probability.total_cmp(&a.probability).then(a.language.cmp(&b.language)));
     mixed.truncate(limit);
     mixed
+}
+
+/// Whether a word of Latin script has a letter that no word of the language has, loan words included.
+pub(super) fn is_outside(word: &str, language: &str) -> bool {
+    let Some((_, own)) = LATIN.iter().find(|row| row.0 == language) else { return false };
+    word.chars().any(|c| !c.is_ascii() && c.is_alphabetic() && !own.contains(c))
 }
 
 /// Letters by what they say of the host's alphabet, in a script where alphabets differ clearly.

@@ -57,7 +57,7 @@ pub(in crate::noise) fn detect(
         sentences.push(Sentence { range, met: first..met.len(), letters, words });
     }
     let many = sentences.len() >= 4;
-    let alphabet = Alphabet::of(language.as_str(), own);
+    let alphabet = Alphabet::of(super::written(language), own);
     let mut next_skip = 0;
     for sentence in &sentences {
         let s = &text[sentence.range.clone()];
@@ -160,7 +160,7 @@ fn akin(a: Language, b: Language) -> bool {
 /// Labels and single words whose letters the host's alphabet lacks.
 pub(in crate::noise) fn words(text: &str, host: &Host, ranker: &mut Ranker<'_>, spans: &mut Vec<NoiseSpan>) {
     let (Some(language), own) = (host.language, host.script.id()) else { return };
-    let Some(alphabet) = Alphabet::of(language.as_str(), own) else { return };
+    let Some(alphabet) = Alphabet::of(super::written(language), own) else { return };
     let text = &text[..crate::text::floor_boundary(text, REACH)];
     if !alphabet.any_outside(text) {
         return;

@@ -4,6 +4,7 @@
 //! those is the ranker asked, and both together decide.
 
 use super::Ranker;
+use super::letters;
 use super::lexicon::{self, LANGUAGES, Sketch, Traits, Word, traits};
 use crate::class::{Class, is_whitespace};
 use crate::language::{Language, LanguageCandidate, Ranked};
@@ -24,6 +25,9 @@ const SUSPECT: f32 = -0.5;
 const STRAY: f32 = 5.0;
 /// The ranker must have some other language in mind.
 const RANKED: f64 = 0.9;
+/// What a letter adds that no word of the host has, and what the ranker must have in mind then.
+const OUTSIDE: f32 = 3.0;
+const LETTERED: f64 = 0.5;
 /// In the place of a label a foreign word is to be expected.
 const LABEL: f32 = 0.0;
 /// What a word the host knows says against a label.
@@ -67,7 +71,7 @@ fn sketch_of(host: &Host) -> Option<(Language, usize)> {
     if !lexicon::is_judged(host.script.id()) {
         return None;
     }
-    Some((language, lexicon::index(language.as_str(), host.script)?))
+    Some((language, lexicon::index(super::written(language), host.script)?))
 }
 
 /// Spans of stray words in prose.
@@ -83,7 +87,7 @@ pub(in crate::noise) fn words(
     };
     let own = host.script.id();
     let text = &text[..crate::text::floor_boundary(text, REACH)];
-    let mut suspects: SmallVec<[(f32, Range<usize>, Traits); 16]> = SmallVec::new();
+    let mut suspects: SmallVec<[(f32, Range<usize>, Traits, bool); 16]> = SmallVec::new();
     let mut n = 0_usize;
     let mut skip = skip.iter().peekable();
     let mut end = 0;
@@ -118,24 +122,26 @@ pub(in crate::noise) fn words(
         else {
             continue;
         };
-        let score = suspicion(&traits);
+        let outside = own == id::LATN && letters::is_outside(word, &LANGUAGES[sketch][..3]);
+        let score = suspicion(&traits) + if outside { OUTSIDE } else { 0.0 };
         if score >= SUSPECT && traits.families < INTERNATIONAL {
-            suspects.push((score, range, traits));
+            suspects.push((score, range, traits, outside));
         }
     }
     suspects.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.start.cmp(&b.1.start)));
     suspects.truncate(ASKED);
     let mut found: SmallVec<[NoiseSpan; 2]> = SmallVec::new();
-    for (_, range, traits) in suspects {
+    for (_, range, traits, outside) in suspects {
         let word = &text[range.clone()];
         // what the article says twice is its subject
         if text.match_indices(word).nth(1).is_some() {
             continue;
         }
         let ranked = ranker.rank(word);
-        let score = verdict(&traits, &ranked, language);
+        let (letters, needed) = if outside { (OUTSIDE, LETTERED) } else { (0.0, RANKED) };
+        let score = verdict(&traits, &ranked, language) + letters;
         let top = ranked.iter().filter(|c| c.language.folded() != language.folded()).map(|c| c.probability);
-        if top.fold(0.0, f64::max) >= RANKED && score >= STRAY {
+        if top.fold(0.0, f64::max) >= needed && score >= STRAY {
             found.push(span(range, host.script, &traits, ranked, 0.55));
         }
     }
@@ -280,6 +286,9 @@ mod tests {
             strays("Le pont reste fermé szczęście jusqu'à lundi.", "fra", latin, "pol"),
             ["szczęście"]
         );
+        assert_eq!(strays("El barco esperaba acoperă la marea.", "spa", latin, "ron"), ["acoperă"]);
+        // an article in Najdi Arabic is written in Arabic's letters
+        assert_eq!(strays("انتظرت السفينة سالوں قبل المد.", "ars", Script::ARABIC, "urd"), ["سالوں"]);
         assert_eq!(
             strays("橋は昨日から閉まっている、他们还没说过。", "jpn", Script::JAPANESE, "cmn"),
             ["他们还没说过"]
