@@ -6,10 +6,10 @@ use crate::{Outcome, outcome};
 use bytes::Bytes;
 use prost::Message;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 use tonic::{Code, Status};
@@ -126,13 +126,11 @@ impl Caller {
 
 impl Caller {
     async fn once(&self) -> Status {
-        let sender = {
-            let mut sender = self.sender.lock().await;
-            if sender.ready().await.is_err() {
-                *sender = hostile::http2(self.address).await;
-            }
-            sender.clone()
-        };
+        let mut sender = self.sender.lock().unwrap().clone();
+        if sender.is_closed() {
+            sender = hostile::http2(self.address).await;
+            *self.sender.lock().unwrap() = sender.clone();
+        }
         hostile::post(sender, hostile::CLASSIFY, &[], self.body.clone()).await
     }
 }

@@ -74,6 +74,15 @@ fn sketch_of(host: &Host) -> Option<(Language, usize)> {
     Some((language, lexicon::index(super::written(language), host.script)?))
 }
 
+/// A word that the sketches take for another language's.
+struct Suspect {
+    score: f32,
+    range: Range<usize>,
+    traits: Traits,
+    /// It has a letter that no word of the host has.
+    outside: bool,
+}
+
 /// Spans of stray words in prose.
 pub(in crate::noise) fn words(
     text: &str,
@@ -87,7 +96,7 @@ pub(in crate::noise) fn words(
     };
     let own = host.script.id();
     let text = &text[..crate::text::floor_boundary(text, REACH)];
-    let mut suspects: SmallVec<[(f32, Range<usize>, Traits, bool); 16]> = SmallVec::new();
+    let mut suspects: SmallVec<[Suspect; 16]> = SmallVec::new();
     let mut n = 0_usize;
     let mut skip = skip.iter().peekable();
     let mut end = 0;
@@ -125,13 +134,13 @@ pub(in crate::noise) fn words(
         let outside = own == id::LATN && letters::is_outside(word, &LANGUAGES[sketch][..3]);
         let score = suspicion(&traits) + if outside { OUTSIDE } else { 0.0 };
         if score >= SUSPECT && traits.families < INTERNATIONAL {
-            suspects.push((score, range, traits, outside));
+            suspects.push(Suspect { score, range, traits, outside });
         }
     }
-    suspects.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.start.cmp(&b.1.start)));
+    suspects.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.range.start.cmp(&b.range.start)));
     suspects.truncate(ASKED);
     let mut found: SmallVec<[NoiseSpan; 2]> = SmallVec::new();
-    for (_, range, traits, outside) in suspects {
+    for Suspect { range, traits, outside, .. } in suspects {
         let word = &text[range.clone()];
         // what the article says twice is its subject
         if text.match_indices(word).nth(1).is_some() {
