@@ -122,9 +122,7 @@ impl Caller {
         }
         if status.code() == Code::Ok { Ok(()) } else { Err(status) }
     }
-}
 
-impl Caller {
     async fn once(&self) -> Status {
         let mut sender = self.sender.lock().unwrap().clone();
         if sender.is_closed() {

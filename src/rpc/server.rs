@@ -238,6 +238,7 @@ fn routes(
 ) -> Result<Routes, ServeError> {
     let classifier = ClassifierServiceServer::new(Classifier { model, limits: config.limits })
         .max_decoding_message_size(config.limits.max_frame_bytes)
+        // What is packed so is unpacked before (`intake`); who sends another encoding is told of these.
         .accept_compressed(Gzip)
         .accept_compressed(Zstd);
     let health = tonic_health::pb::health_server::HealthServer::new(HealthService::new(phases));

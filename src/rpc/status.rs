@@ -156,10 +156,9 @@ pub(crate) fn adopt(status: Status, max_frame_bytes: usize) -> Status {
         return status;
     }
     let message = status.message();
-    let client_fault =
-        ["Error decompressing", "failed to decode", "protocol error", "Unexpected EOF", "Missing"]
-            .iter()
-            .any(|start| message.starts_with(start));
+    let client_fault = ["failed to decode", "protocol error", "Unexpected EOF", "Missing"]
+        .iter()
+        .any(|start| message.starts_with(start));
     match status.code() {
         Code::OutOfRange | Code::ResourceExhausted => message_too_large(max_frame_bytes),
         Code::Internal if client_fault => malformed(message),

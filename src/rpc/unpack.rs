@@ -165,7 +165,8 @@ mod tests {
         #[test]
         fn what_was_packed_comes_back(bytes: Vec<u8>, piece in 1_usize..300) {
             for encoding in BOTH {
-                let (limit, packed) = (bytes.len().max(packed(encoding, &bytes).len()), packed(encoding, &bytes));
+                let packed = packed(encoding, &bytes);
+                let limit = bytes.len().max(packed.len());
                 prop_assert_eq!(&unpacked(encoding, limit, &packed, piece).unwrap(), &bytes);
                 if bytes.len() > packed.len() {
                     let code = unpacked(encoding, bytes.len() - 1, &packed, piece).map_err(|s| s.code());

@@ -408,6 +408,5 @@ async fn the_reply_to_a_megabyte_of_noise_is_one_that_clients_take() {
             client.classify_article(request).await.unwrap_or_else(|status| panic!("{piece:?}: {status}"));
         let reply = reply.into_inner();
         assert!(reply.noise.len() <= 5_000 && (!spans || !reply.noise.is_empty()), "{piece:?}");
-        println!("{piece:?}: {} bytes, {} spans", reply.encoded_len(), reply.noise.len());
     }
 }
