@@ -277,17 +277,24 @@ def thin(page, stage, data):
     nonsense = [" ".join("".join(dice.choices("bcdfgklmnprstvz", k=7)) for _ in range(12)) for _ in range(300)]
     starts, ends = ("b", "d", "k", "l", "m", "n", "r", "s", "t", "v"), ("a", "e", "i", "o", "u", "an", "or")
     invented = [" ".join("".join(dice.choice(starts) + dice.choice(ends) for _ in range(3)) for _ in range(12)) for _ in range(300)]
-    tops = [row["text"] for row in rows(data / "topic/test/eng.jsonl.gz")][::20]
+    english = list(rows(data / "topic/test/eng.jsonl.gz"))[::20]
+    tops = [row["text"] for row in english]
     for texts, name in (
         (nonsense, "twelve words of random consonants"),
         (invented, "twelve words of random syllables"),
         ([" ".join(text.split()[:2]) for text in tops], "the first two words of English documents"),
         ([" ".join(text.split()[:12]) for text in tops], "the first twelve words of English documents"),
     ):
-        why = Counter(reply["topicDecision"].get("reason", "REASON_UNSPECIFIED").removeprefix("REASON_").replace("UNSPECIFIED", "decided") for reply in classified(stage, texts))
+        replies = classified(stage, texts)
+        why = Counter(reply["topicDecision"].get("reason", "REASON_UNSPECIFIED").removeprefix("REASON_").replace("UNSPECIFIED", "decided") for reply in replies)
         counts = ", ".join(f"{reason} {n}" for reason, n in why.most_common())
         unsure = 1 - why["decided"] / len(texts)
         page.bar(name, "abstains, with its reason", f"{unsure:.3f} abstain: {counts}", unsure >= 0.95, "`scripts/bars.sh`")
+    # The loop ended with the first twelve words: are those that it decides of worth what it says they are?
+    decided = [(reply["topics"][0], row["label"]) for reply, row in zip(replies, english) if reply["topicDecision"]["outcome"] == "OUTCOME_DECIDED"]
+    right = sum(top["name"] == label for top, label in decided) / max(len(decided), 1)
+    said = sum(top["probability"] for top, _ in decided) / max(len(decided), 1)
+    page.bar("of those that are decided: right, and the mean probability said", "", f"{right:.3f}, {said:.3f}", "", "`scripts/bars.sh`")
 
 
 def spam(page, stage, data, usable, dice):

@@ -20,16 +20,20 @@ pub struct Language(u16);
 impl Language {
     /// Accepts ISO 639-3, a macrolanguage code (`zho`, `ara`) or a BCP 47 tag (`en`, `zh-Hant`, `pt-BR`).
     pub fn parse(code: &str) -> Option<Self> {
-        let primary = code.split(['-', '_']).next().unwrap_or("").to_ascii_lowercase();
-        let rows = || table::LANGUAGES.iter();
-        rows()
-            .position(|row| row.0 == primary)
-            .or_else(|| rows().position(|row| row.2 == primary))
-            .or_else(|| match primary.as_str() {
+        let mut lower = [0_u8; 3];
+        let primary = code.split(['-', '_']).next().filter(|primary| primary.len() <= lower.len())?;
+        let lower = &mut lower[..primary.len()];
+        lower.copy_from_slice(primary.as_bytes());
+        lower.make_ascii_lowercase();
+        let primary = std::str::from_utf8(lower).ok()?;
+        let rows = table::LANGUAGES;
+        (rows.binary_search_by(|row| row.0.cmp(primary)).ok())
+            .or_else(|| rows.iter().position(|row| row.2 == primary))
+            .or_else(|| match primary {
                 "ara" => Self::parse("arb").map(|l| l.0 as usize),
                 "zho" => Self::parse("cmn").map(|l| l.0 as usize),
                 "aze" => Self::parse("azj").map(|l| l.0 as usize),
-                _ => rows().position(|row| row.1 == primary),
+                _ => rows.iter().position(|row| row.1 == primary),
             })
             .map(|i| Self(i as u16))
     }

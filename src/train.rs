@@ -7,6 +7,7 @@ pub mod folds;
 pub mod language;
 pub mod ledger;
 pub mod offers;
+pub mod relatives;
 pub mod review;
 pub mod slice;
 pub mod spam;

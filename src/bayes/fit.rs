@@ -74,11 +74,14 @@ fn feature_log_prob(counts: Array2<f64>, alpha: f64) -> Result<Vec<Array1<f64>>,
         .collect()
 }
 
-/// Fits one table: `features` with their counts by label, `n_labels` labels, Lidstone `alpha`.
+/// Fits one table: `features` with their counts by label, `n_labels` labels, Lidstone `alpha`. `vocabulary` of
+/// the features make the denominators larger by an alpha each: all of them in the textbook, fewer where some come
+/// from elsewhere.
 pub fn fit<'a>(
     variant: Variant,
     n_labels: usize,
     alpha: f64,
+    vocabulary: usize,
     features: impl ExactSizeIterator<Item = FeatureCounts<'a>> + Clone,
 ) -> Result<Fitted, FitError> {
     if !(alpha.is_finite() && alpha > 0.0) {
@@ -102,7 +105,9 @@ pub fn fit<'a>(
             (n_labels + 1, total.iter().map(|t| all - t).chain(std::iter::once(all)).collect())
         }
     };
-    let block_columns = (BLOCK_CELLS / n_rows).max(64);
+    // A block smooths by each of its columns, so that it must not have more of them than the vocabulary.
+    let most = if vocabulary < n_features { vocabulary / 2 } else { usize::MAX };
+    let block_columns = (BLOCK_CELLS / n_rows).max(64).min(most.max(1));
     let mut fitted = Fitted { bias: Vec::new(), weights: Vec::with_capacity(n_features) };
     let mut rest = features;
     let mut done = 0;
@@ -123,8 +128,8 @@ pub fn fit<'a>(
                 }
             }
         }
-        // The two columns together stand for the n_features - block features outside, smoothing included.
-        let smoothing = alpha * (n_features as f64 - block.len() as f64 - 2.0);
+        // The two columns together stand for the vocabulary - block features outside, smoothing included.
+        let smoothing = alpha * (vocabulary as f64 - block.len() as f64 - 2.0);
         for (row, total) in row_total.iter().enumerate() {
             let inside: f64 = counts.row(row).sum();
             counts[(row, outside)] = total - inside + smoothing;
@@ -199,7 +204,7 @@ mod tests {
     #[test]
     fn multinomial_by_hand() {
         let rows = china();
-        let fitted = fit(Variant::Multinomial, 2, 1.0, features(&rows)).expect("a fit");
+        let fitted = fit(Variant::Multinomial, 2, 1.0, rows.len(), features(&rows)).expect("a fit");
         // Chinese three times, Tokyo, Japan.
         let got = scores(&fitted, &rows, &[3.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
         let expected = [
@@ -217,7 +222,7 @@ mod tests {
     #[test]
     fn complement_by_hand() {
         let rows = china();
-        let fitted = fit(Variant::Complement, 2, 1.0, features(&rows)).expect("a fit");
+        let fitted = fit(Variant::Complement, 2, 1.0, rows.len(), features(&rows)).expect("a fit");
         // The complement of China has 3 tokens, that of the other class 8; six features, alpha one.
         // Weight of Chinese: -ln((1 + 1)/9) for China, -ln((5 + 1)/14) for the other.
         let got = scores(&fitted, &rows, &[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
@@ -241,7 +246,7 @@ mod tests {
                     .unzip()
             })
             .collect();
-        let fitted = fit(Variant::Multinomial, 3, 0.5, features(&rows)).expect("a fit");
+        let fitted = fit(Variant::Multinomial, 3, 0.5, rows.len(), features(&rows)).expect("a fit");
         for document in
             [array![[1.0, 1.0, 1.0, 1.0]], array![[0.0, 2.0, 0.0, 1.0]], array![[3.0, 0.0, 1.0, 0.0]]]
         {
@@ -263,7 +268,7 @@ mod tests {
         let n = 70_000_u32;
         let rows: Vec<(Vec<u16>, Vec<f64>)> =
             (0..n).map(|i| (vec![(i % 20) as u16], vec![f64::from(i % 7 + 1)])).collect();
-        let fitted = fit(Variant::Complement, 20, 0.3, features(&rows)).expect("a fit");
+        let fitted = fit(Variant::Complement, 20, 0.3, rows.len(), features(&rows)).expect("a fit");
         assert_eq!(fitted.weights.len(), n as usize);
         for i in [0_usize, 1, 50_000, 52_430, 69_999] {
             let count = rows[i].1[0];
@@ -277,11 +282,35 @@ mod tests {
     }
 
     #[test]
+    fn borrowed_features_make_no_denominator_larger() {
+        let rows = china();
+        for vocabulary in [2, 4, 5] {
+            let fitted = fit(Variant::Complement, 2, 1.0, vocabulary, features(&rows)).expect("a fit");
+            // Of 11 tokens the first label has 8: six features, of which the vocabulary's smooth.
+            let v = vocabulary as f64;
+            for (bias, own) in fitted.bias.iter().zip([8.0, 3.0]) {
+                let expected = (11.0 - own + v).ln() - (11.0 + v).ln();
+                assert!((bias - expected).abs() < 1e-9, "{vocabulary}: {bias} {expected}");
+            }
+            assert!((fitted.weights[0] - (7.0_f64 / 2.0).ln()).abs() < 1e-9, "{:?}", fitted.weights);
+        }
+    }
+
+    #[test]
     fn bad_numbers_are_refused() {
         let rows = china();
-        assert!(matches!(fit(Variant::Multinomial, 2, f64::NAN, features(&rows)), Err(FitError::Alpha(_))));
-        assert!(matches!(fit(Variant::Multinomial, 2, 0.0, features(&rows)), Err(FitError::Alpha(_))));
+        assert!(matches!(
+            fit(Variant::Multinomial, 2, f64::NAN, rows.len(), features(&rows)),
+            Err(FitError::Alpha(_))
+        ));
+        assert!(matches!(
+            fit(Variant::Multinomial, 2, 0.0, rows.len(), features(&rows)),
+            Err(FitError::Alpha(_))
+        ));
         let rows = vec![(vec![0], vec![-1.0])];
-        assert!(matches!(fit(Variant::Multinomial, 2, 1.0, features(&rows)), Err(FitError::Counts)));
+        assert!(matches!(
+            fit(Variant::Multinomial, 2, 1.0, rows.len(), features(&rows)),
+            Err(FitError::Counts)
+        ));
     }
 }

@@ -50,7 +50,7 @@ const CLEAR: f64 = 0.5;
 const BEHIND: f64 = -30.0;
 /// Fewer n-grams than a long word or two short ones give are not called Latin: whatlang's guess of one word is
 /// hardly ever sure enough, and costs several times our own.
-const LATIN_UNITS: f32 = 40.0;
+const LATIN_UNITS: f32 = 60.0;
 
 /// No training text is Latin, so whatlang alone names it. How far to believe it: a logistic regression on its
 /// confidence, the lead of our own best language per n-gram and the number of n-grams.

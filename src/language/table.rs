@@ -205,3 +205,24 @@ pub(super) const LANGUAGES: &[(&str, &str, &str, &str)] = &[
     ("zsm", "msa", "ms", "Standard Malay"),
     ("zul", "zul", "zu", "Zulu"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::Language;
+    use super::LANGUAGES;
+
+    #[test]
+    fn every_code_and_tag_names_its_language() {
+        assert!(LANGUAGES.is_sorted_by(|a, b| a.0 < b.0));
+        for (code, folded, tag, _) in LANGUAGES {
+            let language = Language::parse(code).expect("a language");
+            assert_eq!((language.as_str(), language.folded()), (*code, *folded));
+            assert_eq!(Language::parse(&format!("{}-Latn-x", code.to_uppercase())), Some(language));
+            assert_eq!(Language::parse(tag).map(Language::folded), Some(*folded), "{tag}");
+            assert!(Language::parse(folded).is_some(), "{folded}");
+        }
+        for none in ["", "-", "e", "engl", "English", "ß", "日本語", "日", "qqq"] {
+            assert_eq!(Language::parse(none), None, "{none:?}");
+        }
+    }
+}

@@ -330,13 +330,13 @@ impl Frame {
             let bytes = text.as_bytes();
             if back {
                 let from = at.saturating_sub(LABEL_BYTES);
-                match bytes[from..at].iter().rposition(|b| *b == b'\n') {
+                match memchr::memrchr(b'\n', &bytes[from..at]) {
                     Some(i) => Some(from + i + 1),
                     None => (from == 0).then_some(0),
                 }
             } else {
                 let to = (at + LABEL_BYTES).min(bytes.len());
-                match bytes[at..to].iter().position(|b| *b == b'\n') {
+                match memchr::memchr(b'\n', &bytes[at..to]) {
                     Some(i) => Some(at + i),
                     None => (to == bytes.len()).then_some(to),
                 }

@@ -26,6 +26,19 @@ pub struct Recipe {
     pub min_label_documents: u64,
 }
 
+#[cfg(test)]
+impl Recipe {
+    /// Smoothed by one, nothing balanced or pruned: for tests by hand.
+    pub(super) const PLAIN: Self = Self {
+        variant: Variant::Complement,
+        alpha: 1.0,
+        balance: 0.0,
+        smallest_cell: 1.0,
+        bytes: 0.0,
+        min_label_documents: 1,
+    };
+}
+
 /// The weighted sums of one table, a row per feature, and what fitting and leaving one out need beside them.
 #[derive(Debug, Default)]
 pub struct Rows {
@@ -42,6 +55,8 @@ pub struct Rows {
     /// The weight of each cell of the table; 0 for one that was not taken.
     pub cell_weights: Vec<f64>,
     pub n_documents: u64,
+    /// Features of the table's own documents: what is borrowed smooths nothing.
+    vocabulary: usize,
     /// What each feature's weights are multiplied by, and the bias; none where all count as they are.
     factors: Option<(Vec<f32>, f64)>,
     /// Where hashes with given leading bits begin.
@@ -98,10 +113,55 @@ impl Rows {
             rows.ends.push(rows.labels.len());
         }
         rows.cell_weights = weights;
-        rows.index = vec![0; (1 << INDEX_BITS) + 1];
-        rows.hashes.iter().for_each(|hash| rows.index[leading(*hash) + 1] += 1);
-        (0..1 << INDEX_BITS).for_each(|i| rows.index[i + 1] += rows.index[i]);
+        rows.vocabulary = rows.len();
+        rows.number();
         rows
+    }
+
+    fn number(&mut self) {
+        self.index = vec![0; (1 << INDEX_BITS) + 1];
+        self.hashes.iter().for_each(|hash| self.index[leading(*hash) + 1] += 1);
+        (0..1 << INDEX_BITS).for_each(|i| self.index[i + 1] += self.index[i]);
+    }
+
+    /// Counts what `lender` has of the labels known here, a document of its own `share` of one here, and all of
+    /// it together no more than `share` of what is here; features that are not here only where `new`.
+    pub fn borrow(&mut self, lender: &Self, share: f64, new: bool) {
+        let share = share * (self.n_documents as f64 / lender.n_documents.max(1) as f64).min(1.0);
+        let (mut labels, mut counts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut hashes, mut documents) = (Vec::new(), Vec::new());
+        let (mut own, mut other) = (0, 0);
+        let mut row: Vec<(u16, f64)> = Vec::new();
+        while own < self.len() || new && other < lender.len() {
+            let (mine, theirs) = (self.hashes.get(own), lender.hashes.get(other));
+            let hash = mine.into_iter().chain(theirs).min().copied().unwrap_or(0);
+            let (mine, theirs) = (mine == Some(&hash), theirs == Some(&hash));
+            row.clear();
+            if mine {
+                let of = self.row(own);
+                row.extend(of.labels.iter().copied().zip(of.counts.iter().copied()));
+            }
+            if theirs && (mine || new) {
+                let of = lender.row(other);
+                let lent = of.labels.iter().copied().zip(of.counts.iter().map(|n| share * n));
+                row.extend(lent.filter(|(label, _)| self.present[usize::from(*label)]));
+                row.sort_by_key(|part| part.0);
+            }
+            if !row.is_empty() {
+                for same in row.chunk_by(|a, b| a.0 == b.0) {
+                    labels.push(same[0].0);
+                    counts.push(same.iter().map(|part| part.1).sum());
+                }
+                ends.push(labels.len());
+                hashes.push(hash);
+                documents.push(if mine { self.documents[own] } else { 0 });
+            }
+            own += usize::from(mine);
+            other += usize::from(theirs);
+        }
+        (self.hashes, self.documents, self.labels) = (hashes, documents, labels);
+        (self.counts, self.ends) = (counts, ends);
+        self.number();
     }
 
     pub fn len(&self) -> usize {
@@ -140,24 +200,35 @@ impl Rows {
 /// a language's own table lacks labels.
 const POOLED_SHARE: f64 = 0.3;
 
+/// Of a feature's weights those under this part of its largest say little for the byte each takes.
+const FAINT: f64 = 0.15;
+
 /// Fits one table; features in `left_out` (ascending) count, but are not kept.
 pub fn fit_table(name: &str, rows: &Rows, recipe: &Recipe, left_out: &[u64]) -> Result<TableInput, FitError> {
     let n_labels = rows.present.len();
-    let mut fitted = fit(recipe.variant, n_labels, recipe.alpha, (0..rows.len()).map(|i| rows.row(i)))?;
+    let features = (0..rows.len()).map(|i| rows.row(i));
+    let mut fitted = fit(recipe.variant, n_labels, recipe.alpha, rows.vocabulary, features)?;
     if let Some((factors, bias)) = &rows.factors {
         for (i, factor) in factors.iter().enumerate() {
             fitted.weights[rows.range(i)].iter_mut().for_each(|weight| *weight *= f64::from(*factor));
         }
         fitted.bias.iter_mut().for_each(|b| *b *= bias);
     }
+    // Weights of a multinomial are kept whole: its rows are few and dense.
+    let part = if recipe.variant == Variant::Complement { FAINT } else { 0.0 };
+    let kept = |i: usize| {
+        let (labels, weights) = (rows.row(i).labels, &fitted.weights[rows.range(i)]);
+        let least = part * weights.iter().copied().fold(0.0, f64::max);
+        labels.iter().copied().zip(weights.iter().copied()).filter(move |weight| weight.1 >= least)
+    };
+    let weights = |i: usize| -> Vec<f64> { kept(i).map(|weight| weight.1).collect() };
     let importance: Vec<f32> = (0..rows.len())
-        .map(|i| importance(recipe.variant, &fitted.weights[rows.range(i)], rows.row(i).counts, n_labels))
+        .map(|i| importance(recipe.variant, &weights(i), rows.row(i).counts, n_labels))
         .collect();
     let mut keep: Vec<usize> =
         (0..rows.len()).filter(|&i| left_out.binary_search(&rows.hashes[i]).is_err()).collect();
     if recipe.bytes > 0.0 {
-        let cost: Vec<f32> =
-            (0..rows.len()).map(|i| packed_size(n_labels, &fitted.weights[rows.range(i)])).collect();
+        let cost: Vec<f32> = (0..rows.len()).map(|i| packed_size(n_labels, &weights(i))).collect();
         let worth = |i: usize| importance[i] / cost[i];
         keep.sort_by(|&a, &b| worth(b).total_cmp(&worth(a)).then(rows.hashes[a].cmp(&rows.hashes[b])));
         let share = if left_out.is_empty() || name != POOLED { 1.0 } else { POOLED_SHARE };
@@ -174,9 +245,7 @@ pub fn fit_table(name: &str, rows: &Rows, recipe: &Recipe, left_out: &[u64]) -> 
         .map(|i| Feature {
             hash: rows.hashes[i],
             importance: importance[i],
-            weights: (rows.row(i).labels.iter().zip(&fitted.weights[rows.range(i)]))
-                .map(|(l, w)| (*l, *w as f32))
-                .collect(),
+            weights: kept(i).map(|(label, weight)| (label, weight as f32)).collect(),
         })
         .collect();
     let bias = (fitted.bias.iter().zip(&rows.present))

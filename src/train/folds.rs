@@ -81,7 +81,6 @@ fn deal(table: &TableCounts) -> Vec<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bayes::Variant;
     use crate::features::SMALL_SPEC as SPEC;
 
     fn example(source: &str, label: u16, text: String) -> Example {
@@ -107,15 +106,7 @@ mod tests {
     fn a_fold_knows_nothing_of_its_sources() {
         let mut counts = counts();
         assert_eq!(deal(&counts.tables["eng"]), [["a"], ["b"], ["c"]]);
-        let recipe = Recipe {
-            variant: Variant::Complement,
-            alpha: 1.0,
-            balance: 0.0,
-            smallest_cell: 1.0,
-            bytes: 0.0,
-            min_label_documents: 1,
-        };
-        let folds = SourceFolds::fit(&mut counts, 3, &recipe, &Findings::default()).expect("fits");
+        let folds = SourceFolds::fit(&mut counts, 3, &Recipe::PLAIN, &Findings::default()).expect("fits");
         let score = |source: &str, label: u16, text: &str| {
             let weights = folds.without_source_of(&example(source, label, text.into()))?;
             let mut scratch = crate::features::Scratch::default();

@@ -173,17 +173,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bayes::Variant;
     use crate::features::SMALL_SPEC as SPEC;
-
-    const RECIPE: Recipe = Recipe {
-        variant: Variant::Complement,
-        alpha: 1.0,
-        balance: 0.0,
-        smallest_cell: 1.0,
-        bytes: 0.0,
-        min_label_documents: 1,
-    };
 
     fn example(label: u16, text: &str) -> Example {
         Example { table: "eng".into(), source: "s".into(), label, held_back: false, text: text.into() }
@@ -211,13 +201,13 @@ mod tests {
         let all = examples();
         for (i, left) in all.iter().enumerate() {
             let mut with = count(&all);
-            let mut reviewer = Reviewer::new(&mut with, 2, &RECIPE);
+            let mut reviewer = Reviewer::new(&mut with, 2, &Recipe::PLAIN);
             reviewer.look_at(&with, std::slice::from_ref(left));
             let mut others = all.clone();
             others.remove(i);
             let mut without = count(&others);
             let table = without.tables.get_mut("eng").expect("the table");
-            let rows = Rows::new(table, 2, &RECIPE, |_| true);
+            let rows = Rows::new(table, 2, &Recipe::PLAIN, |_| true);
             let mut expected = [0.0_f64; 2];
             let (mut total, mut known) = ([0.0_f64; 2], 0.0);
             for f in 0..rows.len() {
@@ -252,7 +242,7 @@ mod tests {
     fn the_odd_one_out_counts_for_more_and_the_mean_stays() {
         let all = examples();
         let mut counts = count(&all);
-        let mut reviewer = Reviewer::new(&mut counts, 2, &RECIPE);
+        let mut reviewer = Reviewer::new(&mut counts, 2, &Recipe::PLAIN);
         reviewer.look_at(&counts, &all);
         let (emphasis, ..) = reviewer.finish();
         assert!(emphasis[..5].iter().all(|e| *e < emphasis[5]), "{emphasis:?}");
@@ -264,7 +254,7 @@ mod tests {
     fn ngrams_of_the_same_documents_are_left_out() {
         let all = examples();
         let mut counts = count(&all);
-        let mut reviewer = Reviewer::new(&mut counts, 2, &RECIPE);
+        let mut reviewer = Reviewer::new(&mut counts, 2, &Recipe::PLAIN);
         reviewer.look_at(&counts, &all);
         let (_, left_out, _) = reviewer.finish();
         // Between other letters the n-gram alone has its place.

@@ -436,7 +436,7 @@ impl Documents {
 fn log_odds(counts: &[[f64; 2]], alpha: f64) -> Result<Vec<f64>, FitError> {
     const LABELS: [u16; 2] = [HAM as u16, SPAM as u16];
     let rows = counts.iter().map(|counts| FeatureCounts { labels: &LABELS, counts });
-    let fitted = fit(Variant::Multinomial, 2, alpha, rows)?;
+    let fitted = fit(Variant::Multinomial, 2, alpha, rows.len(), rows)?;
     let bias = fitted.bias[SPAM] - fitted.bias[HAM];
     Ok(fitted.weights.chunks_exact(2).map(|w| w[SPAM] - w[HAM] + bias).collect())
 }

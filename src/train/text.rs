@@ -1,8 +1,9 @@
 //! Training a task on words: topic, spam, a user's own labels.
 
-use super::counts::{Counts, Example};
+use super::counts::{Cell, Counts, Example};
 use super::fit::{Recipe, Rows, fit_table};
 use super::folds::SourceFolds;
+use super::relatives::{BORROWED, Relatives, SHARE};
 use super::worths::Worths;
 use crate::bayes::Probabilities;
 use crate::bayes::calibration::{Confidence, Confidences, HeldBack, Scaling, fit_scaling, fit_temperature};
@@ -88,6 +89,8 @@ pub struct Findings {
     pub left_out: LeftOut,
     /// What kinds of features are worth, of the tables large enough to tell.
     pub worths: BTreeMap<String, Worths>,
+    /// Which tables lend to which.
+    pub relatives: Relatives,
 }
 
 impl Findings {
@@ -96,7 +99,22 @@ impl Findings {
         if let Some(worths) = self.worths.get(name) {
             worths.scale(rows);
         }
-        fit_table(name, rows, recipe, self.left_out.get(name).map_or(&[], Vec::as_slice))
+        let borrows = !self.relatives.of(name).is_empty();
+        let recipe = Recipe { alpha: recipe.alpha * if borrows { BORROWED } else { 1.0 }, ..*recipe };
+        fit_table(name, rows, &recipe, self.left_out.get(name).map_or(&[], Vec::as_slice))
+    }
+
+    /// The tables that lend, by name.
+    fn lent(
+        &self,
+        counts: &mut Counts,
+        n_labels: usize,
+        recipe: &Recipe,
+        take: impl Fn(&Cell) -> bool + Copy,
+    ) -> BTreeMap<String, Rows> {
+        let lenders = self.relatives.lenders();
+        let tables = counts.tables.iter_mut().filter(|(name, _)| lenders.contains(name));
+        tables.map(|(name, table)| (name.clone(), Rows::new(table, n_labels, recipe, take))).collect()
     }
 }
 
@@ -111,6 +129,8 @@ pub fn fit_all(
     if counts.tables.is_empty() {
         return Err(TrainError::EmptyCorpus);
     }
+    let take = |cell: &Cell| held_back || !cell.held_back;
+    let lent = findings.lent(counts, n_labels, recipe, take);
     let mut inputs = Vec::with_capacity(counts.tables.len());
     for (name, table) in &mut counts.tables {
         let mut documents: BTreeMap<u16, u64> = BTreeMap::new();
@@ -120,7 +140,10 @@ pub fn fit_all(
         if name != POOLED && documents.values().any(|n| *n < recipe.min_label_documents) {
             continue;
         }
-        let mut rows = Rows::new(table, n_labels, recipe, |cell| held_back || !cell.held_back);
+        let mut rows = Rows::new(table, n_labels, recipe, take);
+        findings.relatives.of(name).iter().for_each(|lender| {
+            rows.borrow(&lent[lender], SHARE, recipe.bytes == 0.0);
+        });
         let input = findings.fit(name, &mut rows, recipe)?;
         // A table that saw one label only would answer it whatever the text.
         let labels = input.bias.iter().filter(|b| **b != f32::NEG_INFINITY).count();
