@@ -200,7 +200,8 @@ impl Rows {
 /// a language's own table lacks labels.
 const POOLED_SHARE: f64 = 0.3;
 
-/// Of a feature's weights those under this part of its largest say little for the byte each takes.
+/// Of a complement's weights those under this part of the feature's largest say little for the byte each takes;
+/// where bytes are not counted they are all that rare labels have.
 const FAINT: f64 = 0.15;
 
 /// Fits one table; features in `left_out` (ascending) count, but are not kept.
@@ -214,8 +215,7 @@ pub fn fit_table(name: &str, rows: &Rows, recipe: &Recipe, left_out: &[u64]) -> 
         }
         fitted.bias.iter_mut().for_each(|b| *b *= bias);
     }
-    // Weights of a multinomial are kept whole: its rows are few and dense.
-    let part = if recipe.variant == Variant::Complement { FAINT } else { 0.0 };
+    let part = if recipe.variant == Variant::Complement && recipe.bytes > 0.0 { FAINT } else { 0.0 };
     let kept = |i: usize| {
         let (labels, weights) = (rows.row(i).labels, &fitted.weights[rows.range(i)]);
         let least = part * weights.iter().copied().fold(0.0, f64::max);

@@ -27,7 +27,7 @@ use crate::train::ledger::Ledger;
 use crate::train::relatives::Relatives;
 use crate::train::review::Reviewer;
 use crate::train::text::{
-    CalibrationWeights, Calibrator, Findings, Scalings, TrainError, fit_all, of_one_language,
+    CalibrationWeights, Calibrator, Findings, MANY_TABLES, Scalings, TrainError, fit_all, of_one_language,
 };
 use crate::train::worths::Appraiser;
 use anyhow::{Context, anyhow};
@@ -250,7 +250,9 @@ pub fn train(
         })?;
         counts = again;
         findings.left_out.insert(POOLED.to_string(), of_one_language(&mut counts));
-        findings.relatives = Relatives::find(&mut counts);
+        if counts.tables.len() > MANY_TABLES {
+            findings.relatives = Relatives::find(&mut counts);
+        }
         let mut appraiser = Appraiser::new(&mut counts, n_labels, &recipe, &findings.left_out, kinds);
         let mut rest = emphasis.as_slice();
         spool.for_each(interrupt, |batch| {
