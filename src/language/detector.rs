@@ -48,7 +48,7 @@ const RELIABLE: f64 = 0.95;
 const CLEAR: f64 = 0.5;
 /// What lies this far behind the best label would not show in any probability.
 const BEHIND: f64 = -30.0;
-/// Fewer n-grams than a long word or two short ones give are not called Latin: whatlang's guess of one word is
+/// Fewer n-grams than a very long word or two common ones give are not called Latin: whatlang's guess of one word is
 /// hardly ever sure enough, and costs several times our own.
 const LATIN_UNITS: f32 = 60.0;
 

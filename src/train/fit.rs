@@ -200,8 +200,8 @@ impl Rows {
 /// a language's own table lacks labels.
 const POOLED_SHARE: f64 = 0.3;
 
-/// Of a complement's weights those under this part of the feature's largest say little for the byte each takes;
-/// where bytes are not counted they are all that rare labels have.
+/// Of a complement's weights those under this part of the feature's largest say less than other features do for the
+/// byte each takes. Where bytes are not counted they stay: rare labels have no others.
 const FAINT: f64 = 0.15;
 
 /// Fits one table; features in `left_out` (ascending) count, but are not kept.

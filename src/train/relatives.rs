@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A table of this many documents or more has enough of its own.
 const BORROWS_BELOW: u64 = 1_000;
-/// A table of more documents does not lend: it is of news, and the borrower of whatever there is.
+/// A table of more documents does not lend: most of them are news, and who borrows has sentences of all kinds.
 const LENDS_UP_TO: u64 = 2_000;
 /// Tables that lend to one at most.
 const LENDERS: usize = 3;
@@ -23,7 +23,7 @@ pub const SHARE: f64 = 0.3;
 pub const BORROWED: f64 = 0.6;
 /// Tables less alike do not lend: Georgian shares hardly more than numbers with any other language.
 const ALIKE: f32 = 0.02;
-/// Of the features that are compared, one in so many.
+/// Of the features one in so many is compared.
 const SAMPLE: u64 = 8;
 
 /// Who lends to whom, by table.
