@@ -245,6 +245,8 @@ async fn certificates_are_renewed_under_load_and_bad_ones_ignored() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
+    // A server that starts while a certificate is replaced without its key yet does not start.
+    taken_up(&first).await;
     for authority in [&second, &first, &second] {
         write(files.dir.path(), &authority.sign());
         taken_up(authority).await;
