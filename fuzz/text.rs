@@ -84,7 +84,7 @@ pub(super) fn spans(input: &[u8]) -> u64 {
         end = run.range.end;
     }
     // What is left without the noise, and the way back.
-    let skip: Vec<_> = noise::scan(text, model.boilerplate()).skip();
+    let skip = noise::scan(text, model.boilerplate()).skip();
     let clean = normalize(text, &skip);
     for (at, c) in clean.as_str().char_indices().take(500) {
         let back = clean.original_range(at..at + c.len_utf8());

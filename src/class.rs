@@ -24,8 +24,11 @@ const NUMERIC: u16 = 2;
 const UPPERCASE: u16 = 4;
 const WHITESPACE: u16 = 8;
 const MARK: u16 = 16;
+/// NFKC as it stands, and no combining mark: it changes with nothing before it.
 const STABLE: u16 = 32;
-const FLAGS: u32 = 6;
+const SETTLED: u16 = 64;
+const FORMAT: u16 = 128;
+const FLAGS: u32 = 8;
 
 /// What is known of one character.
 #[derive(Clone, Copy)]
@@ -78,10 +81,22 @@ impl Class {
         self.has(MARK)
     }
 
-    /// NFKC as it stands, and no combining mark: it changes with nothing before it.
+    /// A letter that is NFKC as it stands and takes part in a composition only with what follows it.
     #[inline]
-    pub(crate) fn is_stable(self) -> bool {
-        self.has(STABLE)
+    pub(crate) fn is_settled(self) -> bool {
+        self.has(SETTLED)
+    }
+
+    /// Drawn as nothing: zero-width, bidirectional and other format characters.
+    #[inline]
+    pub(crate) fn is_format(self) -> bool {
+        self.has(FORMAT)
+    }
+
+    /// NFKC as it stands, whatever is before it.
+    #[inline]
+    pub(crate) fn stays(self) -> bool {
+        self.has(STABLE | SETTLED)
     }
 }
 
@@ -125,7 +140,7 @@ mod tests {
             assert_eq!(class.is_mark(), is_combining_mark(c), "{c:?}");
             assert_eq!(class.is_word(), c.is_alphanumeric() || is_combining_mark(c), "{c:?}");
             let normal = is_nfkc_quick(std::iter::once(c)) == IsNormalized::Yes;
-            assert_eq!(class.is_stable(), normal && !is_combining_mark(c), "{c:?}");
+            assert_eq!(class.has(STABLE), normal && !is_combining_mark(c), "{c:?}");
             assert_eq!(Some(lower(c)), c.to_lowercase().next(), "{c:?}");
         }
     }

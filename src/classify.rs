@@ -6,7 +6,7 @@ use crate::language::detector::Prior;
 use crate::language::{Language, LanguageResult, LanguageSpan, LanguageVerdict, Ranked, spans};
 use crate::model::Model;
 use crate::model::task::{TextTask, back_off};
-use crate::noise::{self, Host, NoiseKind, NoiseSpan};
+use crate::noise::{self, Host, NoiseKind, NoiseSpan, Ranges};
 use crate::script::counts;
 use crate::text::{Article, CleanText, Field, normalize};
 use smallvec::SmallVec;
@@ -140,14 +140,21 @@ pub enum TextUse {
 struct Part<'a> {
     text: &'a str,
     noise: Vec<NoiseSpan>,
+    /// What was left out of the text for its language, and that text.
+    cleaned: Option<(Ranges, CleanText<'a>)>,
 }
 
 impl<'a> Part<'a> {
     /// Canonical text, with or without its noise.
     fn clean(&self, usage: TextUse) -> CleanText<'a> {
-        match usage {
-            TextUse::Topic => normalize(self.text, &outermost(&self.noise)),
-            TextUse::Spam => normalize(self.text, &page_frame(self.text, &self.noise)),
+        let skip = match usage {
+            TextUse::Topic => outermost(&self.noise),
+            TextUse::Spam => page_frame(self.text, &self.noise),
+        };
+        // of most articles the three are one
+        match &self.cleaned {
+            Some((left_out, cleaned)) if *left_out == skip => cleaned.clone(),
+            _ => normalize(self.text, &skip),
         }
     }
 }
@@ -187,6 +194,7 @@ impl<'a> Prepared<'a> {
             allowed: article.allowed_languages,
             strict: article.strict_languages,
         };
+        let mut cleaned = None;
         let language = match model.language() {
             None => LanguageResult {
                 verdict: if text.counts().letters() + title.counts().letters() == 0 {
@@ -200,8 +208,10 @@ impl<'a> Prepared<'a> {
                 alternatives: Ranked::new(),
             },
             Some(detector) => {
-                let of_text = normalize(article.text, &text.skip());
+                let skip = text.skip();
+                let of_text = normalize(article.text, &skip);
                 let seen = detector.detect(of_text.as_str(), &prior);
+                cleaned = Some((skip, of_text));
                 // A text that is all noise, or has no letters: the title may tell, or the noise itself.
                 match seen.verdict {
                     LanguageVerdict::NoContent if title.counts().letters() > 0 => {
@@ -221,8 +231,8 @@ impl<'a> Prepared<'a> {
         Ok(Self {
             language,
             noise_ratio: noise::ratio(article.text, &text_noise),
-            title: Part { text: article.title, noise: title_noise },
-            text: Part { text: article.text, noise: text_noise },
+            title: Part { text: article.title, noise: title_noise, cleaned: None },
+            text: Part { text: article.text, noise: text_noise, cleaned },
         })
     }
 
@@ -465,8 +475,8 @@ fn known(language: &LanguageResult) -> Option<Language> {
 }
 
 /// Ranges to leave out: a foreign label inside a boilerplate line goes with the line.
-fn outermost(noise: &[NoiseSpan]) -> Vec<Range<usize>> {
-    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(noise.len());
+fn outermost(noise: &[NoiseSpan]) -> Ranges {
+    let mut ranges = Ranges::new();
     for span in noise.iter().filter(|s| !matches!(s.kind, NoiseKind::Homoglyph | NoiseKind::BidiControl)) {
         match ranges.last_mut() {
             Some(last) if span.range.start < last.end => last.end = last.end.max(span.range.end),
@@ -477,11 +487,11 @@ fn outermost(noise: &[NoiseSpan]) -> Vec<Range<usize>> {
 }
 
 /// Boilerplate around a text; none where it is most of the text, which is then what there is to judge.
-fn page_frame(text: &str, noise: &[NoiseSpan]) -> Vec<Range<usize>> {
+fn page_frame(text: &str, noise: &[NoiseSpan]) -> Ranges {
     let lines = noise.iter().filter(|s| s.kind == NoiseKind::Boilerplate);
-    let ranges: Vec<Range<usize>> = lines.map(|s| s.range.clone()).collect();
+    let ranges: Ranges = lines.map(|s| s.range.clone()).collect();
     let covered: usize = ranges.iter().map(Range::len).sum();
-    if 2 * covered <= text.len() { ranges } else { Vec::new() }
+    if 2 * covered <= text.len() { ranges } else { Ranges::new() }
 }
 
 /// Whether two languages each have a fair share of the letters.

@@ -17,6 +17,13 @@ use std::ops::Range;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Language(u16);
 
+/// A code of three letters as a number, in the order of the codes.
+#[inline]
+fn number(code: &str) -> Option<u32> {
+    let [a, b, c] = <[u8; 3]>::try_from(code.as_bytes()).ok()?;
+    Some(u32::from_be_bytes([0, a, b, c]))
+}
+
 impl Language {
     /// Accepts ISO 639-3, a macrolanguage code (`zho`, `ara`) or a BCP 47 tag (`en`, `zh-Hant`, `pt-BR`).
     pub fn parse(code: &str) -> Option<Self> {
@@ -27,7 +34,8 @@ impl Language {
         lower.make_ascii_lowercase();
         let primary = std::str::from_utf8(lower).ok()?;
         let rows = table::LANGUAGES;
-        (rows.binary_search_by(|row| row.0.cmp(primary)).ok())
+        let code = number(primary);
+        (code.and_then(|_| rows.binary_search_by(|row| number(row.0).cmp(&code)).ok()))
             .or_else(|| rows.iter().position(|row| row.2 == primary))
             .or_else(|| match primary {
                 "ara" => Self::parse("arb").map(|l| l.0 as usize),

@@ -65,6 +65,9 @@ pub struct NoiseSpan {
     pub confidence: f64,
 }
 
+/// Ranges of a text, few as a rule.
+pub type Ranges = SmallVec<[Range<usize>; 8]>;
+
 /// What the article itself is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Host {
@@ -113,7 +116,7 @@ impl FirstPass {
     }
 
     /// What to leave out when identifying the language: sorted, not overlapping. Look-alike words stay.
-    pub fn skip(&self) -> Vec<Range<usize>> {
+    pub fn skip(&self) -> Ranges {
         let kept = |kind| matches!(kind, NoiseKind::Homoglyph | NoiseKind::BidiControl);
         self.spans.iter().filter(|s| !kept(s.kind)).map(|s| s.range.clone()).collect()
     }
@@ -215,6 +218,9 @@ fn rank(kind: NoiseKind) -> u8 {
 /// Sorts spans and removes overlaps, but for foreign spans inside boilerplate.
 fn resolve(mut spans: Vec<NoiseSpan>) -> Vec<NoiseSpan> {
     spans.retain(|s| !s.range.is_empty());
+    if spans.len() < 2 {
+        return spans;
+    }
     spans.sort_by(|a, b| {
         (a.range.start, b.range.end, rank(b.kind)).cmp(&(b.range.start, a.range.end, rank(a.kind)))
     });

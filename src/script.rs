@@ -2,6 +2,7 @@
 //!
 //! A lookup is two array reads: `build/script_table.rs` writes the table from the `unicode-script` crate.
 
+use crate::class::Class;
 use std::ops::Range;
 
 mod table {
@@ -52,6 +53,11 @@ impl Script {
         let bytes: [u8; 4] = code.as_bytes().try_into().ok()?;
         (bytes[0].is_ascii_uppercase() && bytes[1..].iter().all(u8::is_ascii_lowercase))
             .then_some(Self(bytes))
+    }
+
+    /// The four letters of the code.
+    pub(crate) fn code(self) -> [u8; 4] {
+        self.0
     }
 
     pub fn as_str(&self) -> &str {
@@ -235,15 +241,6 @@ pub(crate) struct Survey {
     pub(crate) chars: usize,
 }
 
-/// Whether a character is drawn as nothing: zero-width, bidirectional and other format characters.
-#[inline]
-pub(crate) fn is_format(c: char) -> bool {
-    matches!(c, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
-        | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-        | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{1D173}'..='\u{1D17A}'
-        | '\u{E0000}'..='\u{E0FFF}')
-}
-
 /// Whether two neighbours may be bytes of UTF-8 read in a one-byte encoding.
 #[inline]
 fn is_suspect(before: char, c: char) -> bool {
@@ -281,17 +278,20 @@ fn extend(
     }
 }
 
+/// Bytes of a run: a text of several scripts has hardly more runs than so.
+const BYTES_OF_RUN: usize = 32;
+
 /// The runs, counts and suspicious places of a text, in one pass.
 pub(crate) fn survey(text: &str) -> Survey {
-    let mut runs = Vec::new();
-    let mut survey = pass::<true>(text, |run| runs.push(run));
+    let mut runs = Vec::with_capacity((text.len() / BYTES_OF_RUN).min(1024));
+    let mut survey = Survey::default();
+    pass::<true>(text, &mut survey, |run| runs.push(run));
     survey.runs = runs;
     survey
 }
 
-/// [`survey`] with the runs handed on as they end, `PLACES` of odd characters noted or not.
-fn pass<const PLACES: bool>(text: &str, mut closed: impl FnMut(ScriptRun)) -> Survey {
-    let mut out = Survey::default();
+/// Adds to a survey; the runs are handed on as they end, `PLACES` of odd characters noted or not.
+fn pass<const PLACES: bool>(text: &str, out: &mut Survey, mut closed: impl FnMut(ScriptRun)) {
     let mut open: Option<ScriptRun> = None;
     // end of the last letter or mark: a letter right there is joined to it
     let mut touching = usize::MAX;
@@ -335,7 +335,7 @@ fn pass<const PLACES: bool>(text: &str, mut closed: impl FnMut(ScriptRun)) -> Su
         } else if PLACES && before_end == at && is_suspect(before, c) {
             out.suspects.push(at - before.len_utf8());
         }
-        if is_format(c) {
+        if Class::of(c).is_format() {
             if PLACES {
                 out.format.push((at, c));
             }
@@ -367,8 +367,7 @@ fn pass<const PLACES: bool>(text: &str, mut closed: impl FnMut(ScriptRun)) -> Su
     }
     open.into_iter().for_each(closed);
     out.counts.add(id::LATN, latin);
-    out.chars = chars;
-    out
+    out.chars += chars;
 }
 
 /// The script runs of a text, in order.
@@ -376,14 +375,17 @@ pub fn runs(text: &str) -> Vec<ScriptRun> {
     survey(text).runs
 }
 
-/// Calls back with the script runs of a text, in order.
-pub fn each_run(text: &str, run: impl FnMut(ScriptRun)) {
-    pass::<false>(text, run);
+/// Calls back with the script runs of a text, in order; what else there is to say goes to `survey`, which costs more
+/// to make than a short text to read.
+pub(crate) fn each_run_into(text: &str, survey: &mut Survey, run: impl FnMut(ScriptRun)) {
+    pass::<false>(text, survey, run);
 }
 
 /// How many characters of each script a text has.
 pub fn counts(text: &str) -> ScriptCounts {
-    pass::<false>(text, |_| ()).counts
+    let mut survey = Survey::default();
+    pass::<false>(text, &mut survey, |_| ());
+    survey.counts
 }
 
 #[cfg(test)]

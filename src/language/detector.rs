@@ -10,14 +10,17 @@ use crate::class::is_whitespace;
 use crate::features::{FeatureSpec, Scratch, with_scratch};
 use crate::script::{Script, counts, group_of};
 use smallvec::{SmallVec, smallvec};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The table of all labels, and that of the labels with close relatives.
 pub const POOLED: &str = "*";
 pub const RELATIVES: &str = "relatives";
-/// Characters per window of a long text, and the most that are looked at in all.
+/// A longer text, in bytes, is looked at through three windows of so many characters; at a glance first, and where
+/// that leaves no doubt no more.
+const WHOLE: usize = 800;
 const WINDOW: usize = 200;
+const GLANCE: usize = 80;
+const SURE: f64 = 0.999;
 /// A text whose dominant script has a smaller share of the letters says nothing of which script counts.
 const DOMINANT: f64 = 0.6;
 /// Below this share of known n-grams nothing of the text resembles the training languages.
@@ -117,6 +120,24 @@ struct Posterior {
     judged: Judged,
     /// Latin and its probability, where whatlang names it.
     latin: Option<(Language, f64)>,
+}
+
+/// A text of some words that nothing fits clearly.
+struct MayBeLatin {
+    /// By how much the best language leads the next, for each n-gram.
+    margin: f64,
+    /// The best language as whatlang knows it.
+    peer: Option<Peer>,
+}
+
+/// Latin and its probability, where whatlang names it.
+fn latin(text: &str, may_be: MayBeLatin, prior: &Prior<'_>, units: f32) -> Option<(Language, f64)> {
+    if !may_be_said_latin(text, may_be.peer) {
+        return None;
+    }
+    let seen = opinion(text).filter(|seen| seen.language.as_str() == "lat")?;
+    let allowed = !prior.strict || prior.allowed.is_empty() || prior.allowed.contains(&seen.language);
+    allowed.then(|| (seen.language, latin_probability(seen.confidence, may_be.margin, units)))
 }
 
 /// What is asked of a label for every text, found once.
@@ -312,8 +333,14 @@ impl Detector {
         f64::from(temperature.max(0.05)) * (1.0 + ALONE * few.max(0.0))
     }
 
-    /// Probability of the labels that have any, given what the caller believes, into `likely`.
-    fn posterior(&self, text: &str, prior: &Prior<'_>, likely: &mut Vec<Likely>) -> Posterior {
+    /// Probability of the labels that have any, given what the caller believes, into `likely`; and whether the text
+    /// may be Latin, of which they know nothing.
+    fn posterior(
+        &self,
+        text: &str,
+        prior: &Prior<'_>,
+        likely: &mut Vec<Likely>,
+    ) -> (Judged, Option<MayBeLatin>) {
         let (judged, asked) = with_scratch(|scratch| {
             let mut scores = std::mem::take(&mut scratch.labels);
             let judged = self.judge(text, scratch, &mut scores);
@@ -328,11 +355,6 @@ impl Detector {
             let lead = lead.map(|(margin, peer)| (margin / f64::from(judged.units.max(1.0)), peer));
             (judged, lead.filter(|(margin, _)| *margin < CLEAR))
         });
-        let seen = asked.filter(|(_, peer)| may_be_said_latin(text, *peer)).and_then(|(margin, _)| {
-            let seen = opinion(text).filter(|seen| seen.language.as_str() == "lat")?;
-            let allowed = !prior.strict || prior.allowed.is_empty() || prior.allowed.contains(&seen.language);
-            allowed.then(|| (seen.language, latin_probability(seen.confidence, margin, judged.units)))
-        });
         if let Some(hint) = prior.hint {
             self.favour(likely, HINT_ODDS, |l| l.folded() == hint.folded());
         }
@@ -340,7 +362,7 @@ impl Detector {
             let odds = if prior.strict { f64::INFINITY } else { ALLOWED_ODDS };
             self.favour(likely, odds, |l| prior.allowed.iter().any(|a| a.folded() == l.folded()));
         }
-        Posterior { judged, latin: seen }
+        (judged, asked.map(|(margin, peer)| MayBeLatin { margin, peer }))
     }
 
     /// By how much the best language leads the next, relatives under one folded code being one, and the best as
@@ -416,8 +438,33 @@ impl Detector {
 
     /// [`Self::detect`] with a buffer to use.
     fn detect_into(&self, text: &str, prior: &Prior<'_>, likely: &mut Vec<Likely>) -> LanguageResult {
-        let sample = sample(text);
-        let Posterior { judged, latin } = self.posterior(&sample, prior, likely);
+        if text.len() <= WHOLE {
+            return self.detect_sample(text, prior, likely);
+        }
+        let mut looked_at = String::with_capacity(4 * (3 * WINDOW + 2));
+        sample(text, GLANCE, &mut looked_at);
+        let glance = looked_at.as_str();
+        let (judged, latin) = self.posterior(glance, prior, likely);
+        if latin.is_none() {
+            let seen = self.result(glance, Posterior { judged, latin: None }, likely);
+            let sure = seen.alternatives.first().is_some_and(|best| best.probability >= SURE);
+            if sure && matches!(seen.verdict, LanguageVerdict::Known(_)) {
+                return seen;
+            }
+        }
+        sample(text, WINDOW, &mut looked_at);
+        self.detect_sample(&looked_at, prior, likely)
+    }
+
+    fn detect_sample(&self, sample: &str, prior: &Prior<'_>, likely: &mut Vec<Likely>) -> LanguageResult {
+        let (judged, may_be) = self.posterior(sample, prior, likely);
+        let latin = may_be.and_then(|may_be| latin(sample, may_be, prior, judged.units));
+        self.result(sample, Posterior { judged, latin }, likely)
+    }
+
+    /// What a sample's posterior comes to.
+    fn result(&self, sample: &str, posterior: Posterior, likely: &mut Vec<Likely>) -> LanguageResult {
+        let Posterior { judged, latin } = posterior;
         let Judged { script, letters, .. } = judged;
         let nothing = |verdict| LanguageResult {
             verdict,
@@ -434,7 +481,7 @@ impl Detector {
         if let Some((language, probability)) = latin
             && probability > 0.5
             && !judged.is_strange()
-            && !is_code(&sample)
+            && !is_code(sample)
         {
             let best = LanguageCandidate { language, script, probability };
             let mut alternatives = alternatives;
@@ -455,7 +502,7 @@ impl Detector {
             return nothing(LanguageVerdict::Undetermined);
         };
         let probability = of_best.of_group.min(1.0);
-        if judged.is_strange() || script == Script::LATIN && is_code(&sample) {
+        if judged.is_strange() || script == Script::LATIN && is_code(sample) {
             return LanguageResult { alternatives, ..nothing(LanguageVerdict::Undetermined) };
         }
         LanguageResult {
@@ -486,11 +533,9 @@ impl RankLanguages for Detector {
     }
 }
 
-/// The head, the middle and the tail of a long text: enough to tell its language at a bounded cost.
-fn sample(text: &str) -> Cow<'_, str> {
-    if text.len() <= 4 * WINDOW {
-        return Cow::Borrowed(text);
-    }
+/// The head, the middle and the tail of a long text, each of so many characters: enough to tell its language at a
+/// bounded cost.
+fn sample(text: &str, length: usize, into: &mut String) {
     let window = |from: usize| -> &str {
         let from = (from..text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());
         // Start after a space when one is near, so that no word is cut.
@@ -501,11 +546,14 @@ fn sample(text: &str) -> Cow<'_, str> {
             rest.char_indices().take(24).find(|(_, c)| is_whitespace(*c)).map_or(0, |(i, _)| i)
         };
         let rest = &rest[skip..];
-        let end = rest.char_indices().nth(WINDOW).map_or(rest.len(), |(i, _)| i);
+        let end = rest.char_indices().nth(length).map_or(rest.len(), |(i, _)| i);
         &rest[..end]
     };
     let head = window(0);
     let middle = window(text.len() / 2);
     let tail = window(text.len().saturating_sub(head.len() + 8).max(head.len()));
-    Cow::Owned([head, middle, tail].join("\n"))
+    into.clear();
+    for window in [head, "\n", middle, "\n", tail] {
+        into.push_str(window);
+    }
 }

@@ -5,7 +5,7 @@
 
 use super::{Language, LanguageCandidate, LanguageSpan, RankLanguages, Ranked};
 use crate::noise::{Host, lexicon};
-use crate::script::{self, Script};
+use crate::script::{self, Script, id};
 use crate::text::SHORT_SENTENCE;
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -31,6 +31,8 @@ const UNITS: usize = 4096;
 struct Unit {
     range: Range<usize>,
     script: Script,
+    /// Index of the script's group.
+    group: u8,
     letters: u32,
     answer: Option<LanguageCandidate>,
     /// What the ranker said of its script, the answer first.
@@ -50,9 +52,10 @@ struct Known {
 /// and text without letters at the ends. `certainty` is the probability of the host's language: a text of one sentence
 /// has been ranked as a whole and is not ranked again.
 pub fn spans(text: &str, host: &Host, certainty: f64, ranker: &dyn RankLanguages) -> Vec<LanguageSpan> {
-    let mut units = units(text, host.script);
+    let own = script::group_of(host.script.id());
+    let mut units = units(text, own);
     if let ([unit], Some(language)) = (&mut units[..], host.language)
-        && unit.script.group() == host.script.group()
+        && unit.group == own
     {
         unit.answer = Some(LanguageCandidate { language, script: unit.script, probability: certainty });
         return merge(text, units, host);
@@ -61,12 +64,12 @@ pub fn spans(text: &str, host: &Host, certainty: f64, ranker: &dyn RankLanguages
     let known = Known { language: host.language, script: host.script, certainty, sketch };
     let mut left = ASKED_BYTES;
     // a sample first: evenly spread
-    let n = units.iter().filter(|u| u.letters >= LETTERS && u.script.group() == host.script.group()).count();
+    let n = units.iter().filter(|u| u.letters >= LETTERS && u.group == own).count();
     let step = n.div_ceil(8).max(1);
     let mut disagree = false;
     let mut index = 0;
     for unit in units.iter_mut().filter(|u| u.letters >= LETTERS) {
-        if unit.script.group() == host.script.group() {
+        if unit.group == own {
             index += 1;
             if (index - 1) % step != 0 {
                 continue;
@@ -86,20 +89,22 @@ pub fn spans(text: &str, host: &Host, certainty: f64, ranker: &dyn RankLanguages
 }
 
 /// Sentences, cut further where the script changes for good.
-fn units(text: &str, host: Script) -> Vec<Unit> {
+fn units(text: &str, host: u8) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::with_capacity(UNITS.min(text.len() / SHORT_SENTENCE + 8));
+    let mut survey = script::Survey::default();
     let mut cut: SmallVec<[Unit; 4]> = SmallVec::new();
     for range in crate::text::sentences(text) {
-        script::each_run(&text[range.clone()], |run| {
+        script::each_run_into(&text[range.clone()], &mut survey, |run| {
             let found = range.start + run.range.start..range.start + run.range.end;
             match cut.last_mut() {
-                Some(last)
-                    if last.script.group() == run.script().group()
-                        || is_guest(&run, last.script.group(), &text[found.clone()]) =>
-                {
-                    if last.script.group() == run.script().group() && run.kana > 0 {
+                Some(last) if last.group == run.group => {
+                    if run.kana > 0 {
                         last.script = run.script();
                     }
+                    last.range.end = found.end;
+                    last.letters += run.letters;
+                }
+                Some(last) if is_guest(&run, &text[found.clone()]) => {
                     last.range.end = found.end;
                     last.letters += run.letters;
                 }
@@ -107,11 +112,12 @@ fn units(text: &str, host: Script) -> Vec<Unit> {
                 Some(last) if last.letters < LETTERS && last.range.len() < 40 => {
                     last.range.end = found.end;
                     last.letters += run.letters;
-                    last.script = run.script();
+                    (last.script, last.group) = (run.script(), run.group);
                 }
                 _ => {
-                    let (script, letters) = (run.script(), run.letters);
-                    cut.push(Unit { range: found, script, letters, answer: None, ranked: Ranked::new() });
+                    let (script, group, letters) = (run.script(), run.group, run.letters);
+                    let ranked = Ranked::new();
+                    cut.push(Unit { range: found, script, group, letters, answer: None, ranked });
                 }
             }
         });
@@ -137,17 +143,14 @@ fn units(text: &str, host: Script) -> Vec<Unit> {
 }
 
 /// A unit too short to be judged joins the one before it when their scripts agree.
-fn joins(unit: &Unit, last: &Unit, host: Script) -> bool {
-    unit.script.group() == last.script.group()
-        && unit.letters < LETTERS
-        && last.script.group() == host.group()
+fn joins(unit: &Unit, last: &Unit, host: u8) -> bool {
+    unit.group == last.group && unit.letters < LETTERS && last.group == host
 }
 
 /// A few words of another script inside a sentence: names and terms, not a change of language.
-fn is_guest(run: &script::ScriptRun, around: Script, s: &str) -> bool {
-    let dense = matches!(run.script().group().as_str(), "Hani" | "Hang" | "Thai");
-    run.script().group() != around
-        && (run.letters < if dense { 6 } else { LETTERS } || s.split_whitespace().count() <= 2 && !dense)
+fn is_guest(run: &script::ScriptRun, s: &str) -> bool {
+    let dense = matches!(run.group, id::HANI | id::HANG) || Script::from_id(run.group).as_str() == "Thai";
+    run.letters < if dense { 6 } else { LETTERS } || !dense && s.split_whitespace().nth(2).is_none()
 }
 
 fn ask(text: &str, unit: &mut Unit, host: &Known, ranker: &dyn RankLanguages, left: &mut usize) {
@@ -198,6 +201,7 @@ fn with_neighbours(
 /// Units without an answer, or with a doubtful one between two that agree, follow their neighbours.
 fn smooth(units: &mut [Unit], host: &Host) {
     let mut previous: Option<LanguageCandidate> = None;
+    let of_host = host.language.map(|language| (language, script::group_of(host.script.id())));
     for index in 0..units.len() {
         let next = units[index + 1..].iter().take(8).find_map(|u| u.answer);
         let unit = &mut units[index];
@@ -207,7 +211,7 @@ fn smooth(units: &mut [Unit], host: &Host) {
         {
             unit.answer = Some(best);
         }
-        let own = host.language.filter(|_| host.script.group() == unit.script.group());
+        let own = of_host.filter(|(_, group)| *group == unit.group).map(|(language, _)| language);
         match unit.answer {
             Some(answer) if answer.probability < 0.6 && Some(answer.language) != own => {
                 let around = |c: &Option<LanguageCandidate>| c.map(|c| c.language);
@@ -232,7 +236,7 @@ fn smooth(units: &mut [Unit], host: &Host) {
 }
 
 fn merge(text: &str, units: Vec<Unit>, host: &Host) -> Vec<LanguageSpan> {
-    let mut spans: Vec<LanguageSpan> = Vec::new();
+    let mut spans: Vec<LanguageSpan> = Vec::with_capacity(units.len().min(16));
     // letters so far, to weigh the probability of a run
     let mut weight = 0.0f64;
     for unit in units {

@@ -5,11 +5,13 @@
 
 pub mod line;
 mod phrases;
+mod prints;
 
 use super::{NoiseKind, NoiseSpan};
-use crate::class::is_alphabetic;
+use crate::class::{Class, is_alphabetic};
 use crate::language::Ranked;
 use crate::script::Script;
+use prints::Prints;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -33,23 +35,21 @@ const LINE_WEAK: f32 = -1.0;
 /// Fingerprints of normalised template lines; the lines themselves are never kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BoilerplateSet {
-    fingerprints: Vec<u64>,
+    prints: Prints,
 }
 
 impl BoilerplateSet {
-    pub fn from_fingerprints(mut fingerprints: Vec<u64>) -> Self {
-        fingerprints.sort_unstable();
-        fingerprints.dedup();
-        Self { fingerprints }
+    pub fn from_fingerprints(fingerprints: Vec<u64>) -> Self {
+        Self { prints: fingerprints.into() }
     }
 
     pub fn contains(&self, fingerprint: u64) -> bool {
-        self.fingerprints.binary_search(&fingerprint).is_ok()
+        self.prints.contains(fingerprint)
     }
 
     /// Sorted, without doubles.
     pub fn as_slice(&self) -> &[u64] {
-        &self.fingerprints
+        self.prints.as_slice()
     }
 }
 
@@ -71,7 +71,7 @@ pub fn fingerprint(line: &str) -> Option<u64> {
             Some(c) => writer.push(c),
             None => c.to_lowercase().for_each(|c| writer.push(c)),
         };
-        if plain.chars().all(|c| c.is_ascii() || crate::text::is_settled(c)) {
+        if plain.chars().all(|c| c.is_ascii() || Class::of(c).is_settled()) {
             plain.chars().for_each(&mut push);
         } else {
             plain.nfkc().for_each(&mut push);

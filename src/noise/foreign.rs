@@ -8,6 +8,7 @@ mod stray;
 use super::{Host, NoiseKind, NoiseSpan};
 use crate::language::{Language, RankLanguages, Ranked};
 use crate::script::{Script, ScriptRun, id, id_of};
+use std::cell::LazyCell;
 use std::ops::Range;
 
 pub(super) use sentence::{detect as sentences, words};
@@ -54,6 +55,7 @@ pub(super) fn scripts(
     if own <= id::UNKNOWN {
         return;
     }
+    let brackets = LazyCell::new(|| Brackets::of(text));
     let mut index = 0;
     while index < runs.len() {
         let run = &runs[index];
@@ -66,7 +68,7 @@ pub(super) fn scripts(
         }
         let (range, letters, next) = joined(text, runs, index, own);
         index = next;
-        let mut foreign = Foreign { text, range, group: run.group, letters, own };
+        let mut foreign = Foreign { text, range, group: run.group, letters, own, brackets: &brackets };
         let Some(confidence) = foreign.judge(host, ranker) else { continue };
         foreign.take_end();
         let script = foreign.script();
@@ -145,15 +147,16 @@ pub(super) fn labels(
 }
 
 /// One foreign run and where it stands.
-struct Foreign<'a> {
+struct Foreign<'a, F> {
     text: &'a str,
     range: Range<usize>,
     group: u8,
     letters: u32,
     own: u8,
+    brackets: &'a LazyCell<Brackets, F>,
 }
 
-impl Foreign<'_> {
+impl<F: FnOnce() -> Brackets> Foreign<'_, F> {
     fn str(&self) -> &str {
         &self.text[self.range.clone()]
     }
@@ -289,16 +292,7 @@ impl Foreign<'_> {
 
     /// Somewhere inside a short parenthesis.
     fn in_brackets(&self) -> bool {
-        let before = self.text[..self.range.start]
-            .chars()
-            .rev()
-            .take(60)
-            .find(|c| matches!(c, '(' | '（' | ')' | '）' | '\n'));
-        let after = self.text[self.range.end..]
-            .chars()
-            .take(60)
-            .find(|c| matches!(c, '(' | '（' | ')' | '）' | '\n'));
-        matches!((before, after), (Some('(' | '（'), Some(')' | '）')))
+        self.brackets.enclose(self.text, &self.range)
     }
 
     /// A whole sentence takes its full stop along.
@@ -311,6 +305,40 @@ impl Foreign<'_> {
         {
             self.range.end += c.len_utf8();
         }
+    }
+}
+
+/// The round brackets of a text, so that no run has to look for those around it.
+struct Brackets {
+    /// Offsets, ascending, and whether it opens.
+    places: Vec<(usize, bool)>,
+}
+
+impl Brackets {
+    /// Characters up to a bracket, itself included.
+    const REACH: usize = 60;
+
+    fn of(text: &str) -> Self {
+        let opens = |c| matches!(c, '(' | '（');
+        let found = text.char_indices().filter(|(_, c)| opens(*c) || matches!(c, ')' | '）'));
+        Self { places: found.map(|(at, c)| (at, opens(c))).collect() }
+    }
+
+    /// Whether the nearest bracket before a range opens and the nearest one after it closes, both near and on its
+    /// line.
+    fn enclose(&self, text: &str, range: &Range<usize>) -> bool {
+        let before = self.places.partition_point(|(at, _)| *at < range.start).checked_sub(1);
+        let after = self.places.partition_point(|(at, _)| *at < range.end);
+        let (Some((from, true)), Some((to, false))) =
+            (before.and_then(|i| self.places.get(i).copied()), self.places.get(after).copied())
+        else {
+            return false;
+        };
+        // bytes first: most brackets are far
+        let near = |between: &str, most: usize| {
+            between.len() <= 4 * most && !between.contains('\n') && between.chars().count() <= most
+        };
+        near(&text[from..range.start], Self::REACH) && near(&text[range.end..to], Self::REACH - 1)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Look-alike letters of another script inside a word, after the confusables of UTS 39.
 
 use super::{NoiseKind, NoiseSpan};
-use crate::class::is_alphabetic;
+use crate::class::Class;
 use crate::language::Ranked;
 use crate::script::{Script, ScriptRun, id, id_of};
 use std::sync::LazyLock;
@@ -103,7 +103,8 @@ fn disguised(word: &str) -> Option<Script> {
 }
 
 fn is_word(c: char) -> bool {
-    is_alphabetic(c) || crate::script::is_format(c) || id_of(c) == id::INHERITED
+    let class = Class::of(c);
+    class.is_alphabetic() || class.is_format() || id_of(c) == id::INHERITED
 }
 
 fn word_start(text: &str, at: usize) -> usize {

@@ -26,8 +26,8 @@ fn an_article_takes_few_allocations() {
     let mut counts: Vec<(u64, &str)> =
         all.iter().map(|prose| (of(&model, &text(prose, 7, 3_000)), prose.code)).collect();
     counts.sort_unstable();
-    assert!(counts[counts.len() / 2].0 <= 30, "half of them: {counts:?}");
-    assert!(counts[counts.len() - 1].0 <= 80, "all: {counts:?}");
+    assert!(counts[counts.len() / 2].0 <= 15, "half of them: {counts:?}");
+    assert!(counts[counts.len() - 1].0 <= 30, "all: {counts:?}");
 }
 
 #[test]

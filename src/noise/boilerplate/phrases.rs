@@ -2,6 +2,7 @@
 //!
 //! Kept short on purpose: the fingerprint set knows templates by the thousand, this only what a rule needs.
 
+use super::prints::Prints;
 use super::{BoilerplateSet, fingerprint};
 use crate::class::is_alphanumeric;
 use std::sync::LazyLock;
@@ -84,31 +85,28 @@ sva prava pridržana|все права защищены|реклама|чита�
 發表評論|發佈留言|版權所有|廣告|閱讀更多|繼續閱讀|コメントを残す|続きを読む|広告|全著作権所有|無断転載禁止|\
 무단 전재 및 재배포 금지|광고|더 보기|더 읽기|답글 남기기|댓글 남기기|모든 권리 보유|저작권 소유";
 
-static LABEL_PRINTS: LazyLock<Vec<u64>> = LazyLock::new(|| prints(LABELS));
-static TAIL_PRINTS: LazyLock<Vec<u64>> = LazyLock::new(|| prints(TAILS));
-static SURE_PRINTS: LazyLock<Vec<u64>> = LazyLock::new(|| prints(SURE));
+static LABEL_PRINTS: LazyLock<Prints> = LazyLock::new(|| prints(LABELS));
+static TAIL_PRINTS: LazyLock<Prints> = LazyLock::new(|| prints(TAILS));
+static SURE_PRINTS: LazyLock<Prints> = LazyLock::new(|| prints(SURE));
 
-fn prints(phrases: &str) -> Vec<u64> {
-    let mut prints: Vec<u64> = phrases.split('|').filter_map(fingerprint).collect();
-    prints.sort_unstable();
-    prints
+fn prints(phrases: &str) -> Prints {
+    phrases.split('|').filter_map(fingerprint).collect::<Vec<u64>>().into()
 }
 
 /// A line no article has.
 pub(super) fn is_sure(print: u64) -> bool {
-    SURE_PRINTS.binary_search(&print).is_ok()
+    SURE_PRINTS.contains(print)
 }
 
 /// Whether the words before a colon name a category or tags.
 pub(super) fn is_label(words: &str, _set: &BoilerplateSet) -> bool {
-    fingerprint(words).is_some_and(|print| LABEL_PRINTS.binary_search(&print).is_ok())
+    fingerprint(words).is_some_and(|print| LABEL_PRINTS.contains(print))
 }
 
 /// Whether the words at the end of a frame are its tail.
 pub(super) fn is_tail(words: &str, set: &BoilerplateSet) -> bool {
     fingerprint(words).is_some_and(|print| {
-        TAIL_PRINTS.binary_search(&print).is_ok()
-            || (words.split_whitespace().count() > 1 && set.contains(print))
+        TAIL_PRINTS.contains(print) || (words.split_whitespace().count() > 1 && set.contains(print))
     })
 }
 
@@ -268,12 +266,13 @@ const THEMES: [Theme; 4] = [
 
 /// What a line's own words say about it; `lower` is a buffer to use.
 pub(super) fn statistics(line: &str, lower: &mut String) -> Option<f64> {
-    if line.len() > 320 {
+    if line.len() > LONGEST {
         return None;
     }
     // a copyright line: the sign or the claim, a year, hardly a word more
     let words = line.split_whitespace().count();
     lower.clear();
+    lower.reserve(LONGEST);
     for c in line.chars() {
         match crate::text::lower(c) {
             Some(c) => lower.push(c),
@@ -303,6 +302,11 @@ pub(super) fn statistics(line: &str, lower: &mut String) -> Option<f64> {
     })
 }
 
+/// Bytes of the longest line whose words are looked at.
+const LONGEST: usize = 320;
+/// Bytes of the shortest claim of rights.
+const SHORTEST_CLAIM: usize = 12;
+
 /// A stem of a theme, found by its first bytes.
 struct Stem {
     key: [u8; 3],
@@ -326,6 +330,10 @@ fn key(word: &str) -> Option<[u8; 3]> {
 }
 
 fn is_copyright(lower: &str) -> bool {
+    // no claim is shorter, nor a sign with its year much
+    if lower.len() < SHORTEST_CLAIM && !lower.contains('©') {
+        return false;
+    }
     let year = || {
         let bytes = lower.as_bytes();
         bytes

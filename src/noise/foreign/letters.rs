@@ -2,7 +2,8 @@
 
 use crate::language::{Language, LanguageCandidate, Ranked};
 use crate::script::{Script, id};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
+use std::sync::LazyLock;
 
 /// Languages of Arabic script: code, how often it is met in news, and telling letters it never writes.
 const ARABIC: [(&str, f64, &str); 8] = [
@@ -15,6 +16,9 @@ const ARABIC: [(&str, f64, &str); 8] = [
     ("uig", 0.03, "کیىةٹڈڑںہےۓێڵڕټځڅډړږښۍڪڳڻثذصضطظعح"),
     ("azb", 0.03, "يكىةٹڈڑںہےۓێڵڕڭەټځڅډړږښۍڪڳڻ"),
 ];
+
+static ARABIC_LANGUAGES: LazyLock<[Option<Language>; ARABIC.len()]> =
+    LazyLock::new(|| ARABIC.map(|row| Language::parse(row.0)));
 
 /// Letters beside `a` to `z` in the words of a language of Latin script, those of loan words with them.
 const LATIN: [(&str, &str); 20] = [
@@ -181,7 +185,7 @@ pub(super) fn is_loan(word: &str) -> bool {
 
 /// Refines a ranking with what the letters allow; ranks by the letters alone when there is none.
 pub(super) fn testify(text: &str, script: Script, ranked: Ranked, limit: usize) -> Ranked {
-    if let Some((_, code)) = ONE_LANGUAGE.iter().find(|(s, _)| *s == script.as_str()) {
+    if let Some((_, code)) = ONE_LANGUAGE.iter().find(|(s, _)| s.as_bytes() == script.code()) {
         if ranked.is_empty() {
             let one = |language| smallvec![LanguageCandidate { language, script, probability: 0.95 }];
             return Language::parse(code).map(one).unwrap_or_default();
@@ -196,11 +200,12 @@ pub(super) fn testify(text: &str, script: Script, ranked: Ranked, limit: usize) 
     let trust = (letters / 60.0).clamp(0.3, 0.9);
     let excluded = |letters: &str| text.chars().take(300).any(|c| c > '\u{62A}' && letters.contains(c));
     let mut mixed = Ranked::new();
-    let allowed: Vec<_> = ARABIC.iter().filter(|(_, _, never)| !excluded(never)).collect();
-    let total: f64 = allowed.iter().map(|row| row.1).sum();
+    let rows = ARABIC.iter().zip(&*ARABIC_LANGUAGES);
+    let allowed: SmallVec<[_; 8]> = rows.filter(|((_, _, never), _)| !excluded(never)).collect();
+    let total: f64 = allowed.iter().map(|(row, _)| row.1).sum();
     let claimed: f64 = ranked.iter().map(|c| c.probability).sum();
-    for (code, weight, _) in allowed {
-        let Some(language) = Language::parse(code) else { continue };
+    for ((_, weight, _), language) in allowed {
+        let Some(language) = *language else { continue };
         let said = ranked.iter().find(|c| c.language == language).map_or(0.0, |c| c.probability);
         let prior = weight / total;
         let probability = if claimed > 0.0 { trust * said + (1.0 - trust) * prior } else { prior };

@@ -266,9 +266,10 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
 
 /// Where a language has its sketch.
 pub fn index(language: &str, script: Script) -> Option<usize> {
-    LANGUAGES
-        .iter()
-        .position(|code| code.get(..3) == Some(language) && code.get(4..) == Some(script.as_str()))
+    let [a, b, c] = <[u8; 3]>::try_from(language.as_bytes()).ok()?;
+    let [d, e, f, g] = script.code();
+    let wanted = [a, b, c, b'_', d, e, f, g];
+    LANGUAGES.iter().position(|code| code.as_bytes() == wanted)
 }
 
 fn mix(hash: u32, value: u32) -> u32 {
@@ -320,10 +321,11 @@ pub fn traits(word: &Word, host: usize) -> Option<Traits> {
     let mut best = Traits { host: own, unseen, letters: word.letters(), ..Traits::default() };
     let mut best_score = f32::NEG_INFINITY;
     let (mut families, mut knowers) = (0_u32, 0);
-    let script = LANGUAGES[host].get(4..);
+    let script_of = |code: &str| code.as_bytes().last_chunk::<4>().copied();
+    let script = script_of(LANGUAGES[host]);
     let (levels, knowing) = (levels_of_all(word), knowing(word.hash));
     for (other, code) in LANGUAGES.iter().enumerate() {
-        if other == host || code.get(4..) != script {
+        if other == host || script_of(code) != script {
             continue;
         }
         let known = knowing >> other & 1 == 1;

@@ -8,6 +8,7 @@ use super::{Frame, Ranker, candidates};
 use crate::language::{Language, LanguageCandidate, Ranked};
 use crate::noise::{Host, Known, NoiseKind, NoiseSpan};
 use crate::script::{Script, group_of, id, id_of};
+use std::cell::Cell;
 use std::ops::Range;
 
 /// Text looked at: the rest of a longer article is judged by its scripts only.
@@ -40,9 +41,12 @@ pub(in crate::noise) fn detect(
     let Some(language) = host.language else { return };
     let own = host.script.id();
     let text = &text[..crate::text::floor_boundary(text, REACH)];
-    let mut seen = vec![u16::MAX; SLOTS];
-    let mut sentences = Vec::with_capacity(text.len() / crate::text::SHORT_SENTENCE + 8);
-    let mut met: Vec<u16> = Vec::with_capacity(text.len() / 5);
+    let mut buffers = BUFFERS.try_with(Cell::take).unwrap_or_default();
+    let Buffers { seen, sentences, met } = &mut buffers;
+    seen.clear();
+    seen.resize(SLOTS, u16::MAX);
+    sentences.clear();
+    met.clear();
     for range in crate::text::sentences(text) {
         let first = met.len();
         let index = (sentences.len() % 0xFFF0) as u16;
@@ -59,7 +63,7 @@ pub(in crate::noise) fn detect(
     let many = sentences.len() >= 4;
     let alphabet = Alphabet::of(super::written(language), own);
     let mut next_skip = 0;
-    for sentence in &sentences {
+    for sentence in &*sentences {
         let s = &text[sentence.range.clone()];
         while skip.get(next_skip).is_some_and(|k| k.range.end <= sentence.range.start) {
             next_skip += 1;
@@ -100,6 +104,24 @@ pub(in crate::noise) fn detect(
             push(s, sentence.range.clone(), host.script, ranked, confidence, ranker, spans);
         }
     }
+    // at the end of the thread there is nothing to keep them in
+    let _ = BUFFERS.try_with(|kept| kept.set(buffers));
+}
+
+/// What [`detect`] fills for a text, kept for the next one: at most as much as `REACH` has.
+#[derive(Default)]
+struct Buffers {
+    /// By hash of a word, the sentence it is in.
+    seen: Vec<u16>,
+    sentences: Vec<Sentence>,
+    /// The words of all sentences.
+    met: Vec<u16>,
+}
+
+thread_local! {
+    static BUFFERS: Cell<Buffers> = const {
+        Cell::new(Buffers { seen: Vec::new(), sentences: Vec::new(), met: Vec::new() })
+    };
 }
 
 /// Whether a sentence is mainly in the host's script.

@@ -134,10 +134,13 @@ pub(in crate::noise) fn words(
         let outside = own == id::LATN && letters::is_outside(word, &LANGUAGES[sketch][..3]);
         let score = suspicion(&traits) + if outside { OUTSIDE } else { 0.0 };
         if score >= SUSPECT && traits.families < INTERNATIONAL {
+            if suspects.is_empty() {
+                suspects.reserve(32);
+            }
             suspects.push(Suspect { score, range, traits, outside });
         }
     }
-    suspects.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.range.start.cmp(&b.range.start)));
+    suspects.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.range.start.cmp(&b.range.start)));
     suspects.truncate(ASKED);
     let mut found: SmallVec<[NoiseSpan; 2]> = SmallVec::new();
     for Suspect { range, traits, outside, .. } in suspects {

@@ -1,10 +1,11 @@
 //! What classifying costs, as ratios to one full `whatlang::detect` of the same texts in one interleaved run,
 //! and the table of bars with pass or short.
 //!
-//! usage: `cargo run --release --bin pipeline [-- --rounds N] [--quick]`
+//! usage: `cargo run --release --bin pipeline [-- --rounds N] [--quick] [--alone NAME]`
 //!
 //! CPU time of the thread, the least of N rounds (7). In a round everything is measured once over a whole set
-//! of texts, so that no text finds the caches warm from itself. `--quick` leaves out 1 MB and hostile texts.
+//! of texts, so that no text finds the caches warm from itself. `--quick` leaves out 1 MB and hostile
+//! texts, `--alone "3 KB of English"` all but classify of that set or hostile text, for a profiler.
 
 mod alloc;
 mod texts;
@@ -162,13 +163,27 @@ fn main() {
     let rounds = rounds.and_then(|n| n.parse().ok()).unwrap_or(7_usize);
     let model = Model::built_in();
     let mut bars = Bars::default();
-
-    for (name, texts) in [
+    let sets = [
         ("3 KB in 30 languages", texts::languages(3_000)),
         ("3 KB of English", texts::english(3_000, 12)),
         ("3 KB of several languages each", texts::mixed(3_000, 12)),
         ("300 B in 30 languages", texts::languages(300)),
-    ] {
+    ];
+    if let Some(name) = args.iter().skip_while(|a| *a != "--alone").nth(1) {
+        let hostile = texts::hostile(1_000_000).into_iter().map(|text| (text.name.clone(), vec![text]));
+        let mut named = sets.into_iter().map(|(name, texts)| (name.to_owned(), texts)).chain(hostile);
+        let Some((_, texts)) = named.find(|(found, _)| found == name) else {
+            eprintln!(
+                "--alone {name}: the name of a set or of a hostile text is wanted, as they are printed"
+            );
+            std::process::exit(2);
+        };
+        let seconds = measure(&[pipeline(&model, &texts)], texts.len(), rounds)[0];
+        println!("{name}: {:.1} µs per text", seconds * 1e6 / texts.len() as f64);
+        return;
+    }
+
+    for (name, texts) in sets {
         let ratio = stages_of(name, &model, &texts, rounds);
         let wanted = name.starts_with("3 KB");
         bars.add(
