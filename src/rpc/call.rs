@@ -37,6 +37,8 @@ const EXEMPT: &str = "/grpc.health.v1.Health/";
 const STRANGERS: (u32, u32) = (1, 20);
 /// Whose deadline is no further than this, or than the longest wait, is never told to come again.
 const NEAR: Duration = Duration::from_millis(100);
+/// A call of one text, which is nearly all of its message.
+const CLASSIFY: &str = "/glotsift.v1.ClassifierService/ClassifyArticle";
 /// Clients of these may open a call and stay quiet.
 const STREAMING: [&str; 2] = ["/glotsift.v1.ClassifierService/Stream", "/grpc.reflection."];
 
@@ -230,13 +232,22 @@ where
         };
         // The routes below would answer a passed deadline with CANCELLED.
         request.headers_mut().remove("grpc-timeout");
+        // What is packed says nothing of its text's length before it is unpacked.
+        let admits = (log.method == CLASSIFY).then(|| context.clone());
         request.extensions_mut().insert(context);
         if !exempt {
             let unary = !STREAMING.iter().any(|method| log.method.starts_with(method));
             let packed = Encoding::take(request.headers_mut())
                 .map(|encoding| Packed::new(encoding, unary, max_frame_bytes, self.pools.turns.clone()));
             let receive = self.limits.receive;
-            request = request.map(|body| Body::new(Intake::new(body, bytes, receive, packed, unary)));
+            let admits = admits.filter(|_| packed.is_none());
+            request = request.map(|body| {
+                let intake = Intake::new(body, bytes, receive, packed, unary);
+                Body::new(match admits {
+                    Some(context) => intake.admitted_by(context),
+                    None => intake,
+                })
+            });
         }
 
         let mut answer = Box::pin(async move {

@@ -17,7 +17,7 @@
 //! expected, so that a wrong expectation does not last.
 
 use crate::rpc::call::CallContext;
-use crate::rpc::share::Share;
+use crate::rpc::share::{Held, Share};
 use crate::rpc::status;
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -71,7 +71,7 @@ const LEFT_FREE: Duration = Duration::from_secs(1);
 
 /// Once somebody was refused, and until nobody has been for [`RELIEF`], a connection that has had its part waits for no more
 /// than this.
-const PRESSED_WAIT: Duration = Duration::from_millis(10);
+const PRESSED_WAIT: Duration = Duration::from_millis(5);
 const RELIEF: Duration = Duration::from_secs(1);
 /// So many texts like the one it asks for a connection must be behind the others not to have had its part.
 const BEHIND: u64 = 4;
@@ -151,6 +151,14 @@ impl Line {
         (start, self.came)
     }
 
+    /// A place to wait at, of the connection's part.
+    fn room(&mut self, room: Option<&Arc<Share>>) -> Result<Option<Held>, Status> {
+        room.map(|room| room.take(1)).transpose().map_err(|refused| {
+            self.last_refused = Some(Instant::now());
+            status::too_many_waiting(refused)
+        })
+    }
+
     /// What is to be done before this turn, beside what is being done.
     fn before(&self, turn: Turn) -> u64 {
         let cost = |queue: &Queue| queue.range(..turn).map(|(_, (cost, _))| cost).sum::<u64>();
@@ -216,6 +224,25 @@ impl Cpus {
     fn line(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The turn of a text that has to wait, its flow charged for it, unless that would be too long.
+    fn wait(&self, line: &mut Line, cost: u64, flow: &Flow, patience: Patience) -> Result<Turn, Status> {
+        let promised = flow.0.load(Ordering::Relaxed);
+        let turn = line.turn(flow, cost);
+        let before = self.pace.of(line.before(turn) / line.count as u64);
+        let max_wait = patience.wait.map(|max_wait| line.longest_wait(promised, cost, max_wait));
+        let answered = before + self.pace.of(cost).mul_f64(AT_BEST);
+        let refused = match (max_wait, patience.answer) {
+            (Some(max_wait), _) if before > max_wait => {
+                line.last_refused = Some(Instant::now());
+                status::too_long_a_wait(before, max_wait)
+            }
+            (_, Some(left)) if answered > left => status::deadline_out_of_reach(answered, left),
+            _ => return Ok(turn),
+        };
+        flow.0.store(promised, Ordering::Relaxed);
+        Err(refused)
+    }
 }
 
 /// One of the CPUs; the next in the line has it when this is dropped.
@@ -277,7 +304,7 @@ impl Place {
 }
 
 /// What a text may wait for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Patience {
     /// For those before it; none when it has been let in already.
     wait: Option<Duration>,
@@ -307,14 +334,31 @@ impl Cpu {
     pub(crate) async fn place(&self, bytes: usize, call: &CallContext, part: Part) -> Result<Place, Status> {
         let let_in = part == Part::Item;
         let room = (!let_in).then_some(&call.waiting);
-        let answer = call.deadline.filter(|_| !let_in);
-        let patience = Patience {
-            wait: (!let_in && !call.hurried).then_some(self.max_wait),
-            answer: answer.map(|deadline| deadline.saturating_duration_since(Instant::now())),
-        };
+        let patience = if let_in { Patience::default() } else { self.patience(call) };
         let cost = cost(bytes);
         let permit = self.permit(cost, part, &call.flow, room, patience).await?;
         Ok(Place { permit, cost, begun: Instant::now() })
+    }
+
+    /// Of a call that has not been let in.
+    fn patience(&self, call: &CallContext) -> Patience {
+        Patience {
+            wait: (!call.hurried).then_some(self.max_wait),
+            answer: call.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
+        }
+    }
+
+    /// Whether a call with a text of `bytes` that is yet to come would be refused now: it need not come then.
+    pub(crate) fn would_refuse(&self, bytes: usize, call: &CallContext) -> Result<(), Status> {
+        let mut line = self.cpus.line();
+        if line.has_for(Part::Call) {
+            return Ok(());
+        }
+        let _room = line.room(Some(&call.waiting))?;
+        let promised = call.flow.0.load(Ordering::Relaxed);
+        let turn = self.cpus.wait(&mut line, cost(bytes), &call.flow, self.patience(call));
+        call.flow.0.store(promised, Ordering::Relaxed);
+        turn.map(drop)
     }
 
     async fn permit(
@@ -326,13 +370,6 @@ impl Cpu {
         patience: Patience,
     ) -> Result<Permit, Status> {
         let cpus = &self.cpus;
-        let at_best = cpus.pace.of(cost).mul_f64(AT_BEST);
-        let in_time = |before: Duration| match patience.answer {
-            Some(left) if before + at_best > left => {
-                Err(status::deadline_out_of_reach(before + at_best, left))
-            }
-            _ => Ok(()),
-        };
         let _room;
         let (mut mine, waiting) = {
             let mut line = cpus.line();
@@ -344,25 +381,8 @@ impl Cpu {
                 line.begin(part, turn);
                 return Ok(Permit { cpus: cpus.clone(), part });
             }
-            _room = room.map(|room| room.take(1)).transpose().map_err(|refused| {
-                line.last_refused = Some(Instant::now());
-                status::too_many_waiting(refused)
-            })?;
-            let promised = flow.0.load(Ordering::Relaxed);
-            let turn = line.turn(flow, cost);
-            let before = cpus.pace.of(line.before(turn) / line.count as u64);
-            let max_wait = patience.wait.map(|max_wait| line.longest_wait(promised, cost, max_wait));
-            let refused = match max_wait {
-                Some(max_wait) if before > max_wait => {
-                    line.last_refused = Some(Instant::now());
-                    Err(status::too_long_a_wait(before, max_wait))
-                }
-                _ => in_time(before),
-            };
-            if refused.is_err() {
-                flow.0.store(promised, Ordering::Relaxed);
-            }
-            refused?;
+            _room = line.room(room)?;
+            let turn = cpus.wait(&mut line, cost, flow, patience)?;
             let (next, mine) = oneshot::channel();
             line.queue(part).insert(turn, (cost, next));
             (mine, Waiting { cpus, flow, part, turn, cost })

@@ -4,6 +4,7 @@
 //! A limit per message bounds one call; a thousand calls that each send most of a message and then wait are
 //! bounded only by their sum, and by a clock.
 
+use crate::rpc::call::CallContext;
 use crate::rpc::share::Held;
 use crate::rpc::status;
 use crate::rpc::unpack::{Encoding, PREFIX, Unpacking};
@@ -26,6 +27,8 @@ pub(crate) struct Intake<B> {
     patience: Duration,
     /// Of a call whose messages may be packed.
     packed: Option<Packed>,
+    /// Of a call that may be refused as soon as its message's length is known.
+    admits: Option<Arc<CallContext>>,
     /// Runs while a message is awaited; made only when there is something to wait for.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -40,7 +43,13 @@ impl<B> Intake<B> {
         unary: bool,
     ) -> Self {
         let framing = Framing { unary, awaited: unary, ..Framing::default() };
-        Self { inner, bytes, framing, patience, packed, timer: None }
+        Self { inner, bytes, framing, patience, packed, admits: None, timer: None }
+    }
+
+    /// Refuses a message once its length is known when a CPU for its text is out of reach: most of it has not come yet
+    /// then, and none has been decoded.
+    pub(crate) fn admitted_by(self, context: Arc<CallContext>) -> Self {
+        Self { admits: Some(context), ..self }
     }
 }
 
@@ -72,6 +81,12 @@ impl<B: Body<Data = Bytes, Error = Status> + Unpin> Body for Intake<B> {
             let Some(data) = frame.data_ref() else { return Poll::Ready(Some(Ok(frame))) };
             if this.framing.advance(data) {
                 this.timer = None;
+            }
+            if let Some(length) = this.framing.length()
+                && let Some(context) = this.admits.take()
+                && let Err(refused) = context.cpu.would_refuse(length, &context)
+            {
+                return Poll::Ready(Some(Err(refused)));
             }
             match (&mut this.packed, frame.into_data()) {
                 (Some(packed), Ok(data)) => packed.input = data,
@@ -252,6 +267,12 @@ struct Framing {
 }
 
 impl Framing {
+    /// Of the message at hand, once its prefix is whole.
+    fn length(&self) -> Option<usize> {
+        let [_, length @ ..] = self.prefix;
+        (self.prefix_len == self.prefix.len()).then(|| u32::from_be_bytes(length) as usize)
+    }
+
     /// Whether a stream's message ended in `data`; `awaited` then tells of the next.
     fn advance(&mut self, mut data: &[u8]) -> bool {
         let mut ended = false;

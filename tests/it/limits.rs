@@ -1,12 +1,15 @@
 use crate::support::{TestServer, article, channel, expect_error, framed, request};
+use bytes::Bytes;
 use glotsift::rpc::pb::classifier_service_client::ClassifierServiceClient;
 use glotsift::rpc::server::ServeConfig;
 use glotsift::rpc::{Limits, pb};
+use http_body_util::StreamBody;
 use prost::Message;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio_stream::StreamExt;
+use tonic::body::Body;
 use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
@@ -290,6 +293,37 @@ async fn calls_that_would_wait_too_long_for_a_cpu_are_refused_at_once() {
         assert_eq!(info.metadata.get("max_wait_ms").map(String::as_str), Some("1"));
         assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() > max_wait);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn who_would_be_refused_need_not_send_the_text() {
+    let server = TestServer::with(ServeConfig { max_waiting: 0, ..ServeConfig::default() }).await;
+    let busy = std::thread::available_parallelism().map_or(1, usize::from) + 2;
+    let text = "The committee will meet again in the spring. ".repeat(20_000);
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..busy {
+        let (mut client, text) = (server.client().await, text.clone());
+        calls.spawn(async move {
+            let refused = |status: &Status| status.code() == Code::ResourceExhausted;
+            // until the server is gone
+            while client.classify_article(request("", &text)).await.map_or_else(|s| refused(&s), |_| true) {}
+        });
+    }
+    // A megabyte is announced, the beginning is sent. Between two texts a CPU is free, and the rest awaited.
+    let message = framed(false, &request("", &"x".repeat(1 << 20)).encode_to_vec());
+    let beginning = Bytes::copy_from_slice(&message[..1_000]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let status = loop {
+        assert!(Instant::now() < deadline, "the text was awaited each time");
+        let sent = tokio_stream::iter([Ok::<_, Status>(http_body::Frame::data(beginning.clone()))]);
+        let body = Body::new(StreamBody::new(sent.chain(tokio_stream::pending())));
+        let answer = server.exchange_body(CLASSIFY, &[], body);
+        if let Ok((status, _)) = tokio::time::timeout(Duration::from_millis(500), answer).await {
+            break status;
+        }
+    };
+    expect_error(&status, Code::ResourceExhausted, "OVERLOADED");
+    assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
 }
 
 /// Texts are classified on the threads of the runtime: more of them than CPUs, as `serve` has.

@@ -72,13 +72,23 @@ impl TestServer {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> (Status, Bytes) {
+        self.exchange_body(method, headers, Body::new(Full::new(Bytes::from(body)))).await
+    }
+
+    /// The same with a body that may take its time.
+    pub(crate) async fn exchange_body(
+        &self,
+        method: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> (Status, Bytes) {
         let mut request = http::Request::post(format!("http://{}/{method}", self.address))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Body::new(Full::new(Bytes::from(body)))).unwrap();
+        let request = request.body(body).unwrap();
         let stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
         let io = hyper_util::rt::TokioIo::new(stream);
         let executor = hyper_util::rt::TokioExecutor::new();
