@@ -224,40 +224,46 @@ fn resolve(mut spans: Vec<NoiseSpan>) -> Vec<NoiseSpan> {
     spans.sort_by(|a, b| {
         (a.range.start, b.range.end, rank(b.kind)).cmp(&(b.range.start, a.range.end, rank(a.kind)))
     });
-    let mut kept: Vec<NoiseSpan> = Vec::with_capacity(spans.len());
+    // those that stay are moved to the front
+    let mut kept = 0;
     // the boilerplate line that is open, and where its last nested span ends
     let mut line = 0..0;
     let mut nested_end = 0;
-    for span in spans {
-        let foreign = matches!(span.kind, NoiseKind::ForeignScript | NoiseKind::ForeignLanguage);
-        if foreign && span.range.start >= line.start && span.range.end <= line.end && span.range != line {
-            if span.range.start >= nested_end {
-                nested_end = span.range.end;
-                kept.push(span);
+    for next in 0..spans.len() {
+        let NoiseSpan { range, kind, .. } = &spans[next];
+        let (range, kind) = (range.clone(), *kind);
+        let foreign = matches!(kind, NoiseKind::ForeignScript | NoiseKind::ForeignLanguage);
+        if foreign && range.start >= line.start && range.end <= line.end && range != line {
+            if range.start >= nested_end {
+                nested_end = range.end;
+                spans.swap(kept, next);
+                kept += 1;
             }
             continue;
         }
         let free = loop {
-            match kept.last() {
-                Some(last) if last.range.end.max(line.end) > span.range.start => {
-                    if line.end > span.range.start || rank(last.kind) >= rank(span.kind) {
+            match kept.checked_sub(1).and_then(|last| spans.get(last)) {
+                Some(last) if last.range.end.max(line.end) > range.start => {
+                    if line.end > range.start || rank(last.kind) >= rank(kind) {
                         break false;
                     }
                     // a hidden character in a foreign sentence yields to nothing but stays cheaper than the sentence
-                    kept.pop();
+                    kept -= 1;
                 }
                 _ => break true,
             }
         };
         if free {
-            if span.kind == NoiseKind::Boilerplate {
-                line = span.range.clone();
-                nested_end = line.start;
+            if kind == NoiseKind::Boilerplate {
+                nested_end = range.start;
+                line = range;
             }
-            kept.push(span);
+            spans.swap(kept, next);
+            kept += 1;
         }
     }
-    kept
+    spans.truncate(kept);
+    spans
 }
 
 #[cfg(test)]

@@ -118,6 +118,10 @@ pub(super) fn labels(
 ) {
     let Some(own) = host.language else { return };
     for line in lines.iter().filter(|s| s.kind == NoiseKind::Boilerplate) {
+        // without the ranker's word no label is foreign
+        if ranker.calls == 0 {
+            return;
+        }
         let s = &text[line.range.clone()];
         let Some(label) = super::boilerplate::frame(s, &Default::default()) else { continue };
         let range = line.range.start + label.start..line.range.start + label.end;

@@ -132,3 +132,10 @@ proptest! {
         check_rules(&text, host("jpn", Script::JAPANESE));
     }
 }
+
+#[test]
+fn without_the_rankers_word_a_label_is_not_foreign() {
+    let text = "The river rose.\n\nCategory: Wirtschaft No comments\n";
+    let found = find(text, host("eng", Script::LATIN));
+    assert_eq!(found, [("Category: Wirtschaft No comments", NoiseKind::Boilerplate)]);
+}

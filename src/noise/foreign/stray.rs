@@ -210,7 +210,12 @@ pub(super) fn label(label: &str, host: &Host, ranker: &mut Ranker<'_>) -> Option
         match traits(&word, sketch) {
             None => sum += OWN,
             Some(t) => {
-                let score = verdict(&t, &ranker.rank(text), language).clamp(-4.0, 4.0);
+                let ranked = ranker.rank(text);
+                // who says nothing has not said that it is not the host's
+                if ranked.is_empty() {
+                    return None;
+                }
+                let score = verdict(&t, &ranked, language).clamp(-4.0, 4.0);
                 sum += score;
                 if best.is_none_or(|b| b.0 < score) {
                     best = Some((score, t));
