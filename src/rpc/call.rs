@@ -3,7 +3,7 @@
 
 use crate::rpc::auth::Auth;
 use crate::rpc::cpu::{self, Cpu, Flow};
-use crate::rpc::intake::{Intake, Packed};
+use crate::rpc::intake::{Intake, Packed, throw_away};
 use crate::rpc::rate::{Client, Rates};
 use crate::rpc::share::{Held, Pool, Share};
 use crate::rpc::unpack::Encoding;
@@ -199,12 +199,16 @@ where
         let place = match shares.calls.take(1) {
             _ if exempt => None,
             Ok(place) => Some(place),
-            Err(refused) => return Ok(refusal(status::too_many_in_flight(refused), log)),
+            Err(refused) => {
+                throw_away(request.into_body());
+                return Ok(refusal(status::too_many_in_flight(refused), log));
+            }
         };
         let meter = match &self.pools.rates {
             Some(rates) if !exempt => {
                 let client = Client::of(log.client.as_ref(), shares.peer);
                 if let Err(wait) = rates.begin(&client, Instant::now()) {
+                    throw_away(request.into_body());
                     return Ok(refusal(status::rate_exceeded(wait), log));
                 }
                 Some((rates.clone(), client))

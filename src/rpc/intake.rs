@@ -10,18 +10,43 @@ use crate::rpc::status;
 use crate::rpc::unpack::{Encoding, PREFIX, Unpacking};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_util::sync::PollSemaphore;
 use tonic::Status;
 
+/// Bytes of an answered call that are still taken, and for how long.
+const THROWN_AWAY: usize = 8 << 20;
+const ON_ITS_WAY: Duration = Duration::from_secs(5);
+
+/// Reads what is on its way of a call that has been answered, and throws it away. A body that is dropped resets its
+/// stream; DATA that is on its way then counts against the connection, as if its client were at fault, once so many
+/// streams have been reset that this one is forgotten.
+pub(crate) fn throw_away<B>(mut body: B)
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    let Ok(runtime) = Handle::try_current() else { return };
+    let rest = async move {
+        let mut taken = 0;
+        while taken <= THROWN_AWAY {
+            let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await else { return };
+            taken += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    runtime.spawn(timeout(ON_ITS_WAY, rest));
+}
+
 /// A request body whose bytes come out of the budget and whose messages arrive in time.
-pub(crate) struct Intake<B> {
-    inner: B,
+pub(crate) struct Intake<B: Body<Data = Bytes> + Send + Unpin + 'static> {
+    /// `None` once nothing more is wanted of it.
+    inner: Option<B>,
     bytes: Arc<Held>,
     framing: Framing,
     patience: Duration,
@@ -33,7 +58,16 @@ pub(crate) struct Intake<B> {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<B> Intake<B> {
+impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Drop for Intake<B> {
+    /// However the call ended.
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take().filter(|inner| !inner.is_end_stream()) {
+            throw_away(inner);
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Intake<B> {
     /// A unary call is awaited from its start to its end; a stream may stay quiet between messages.
     pub(crate) fn new(
         inner: B,
@@ -43,17 +77,18 @@ impl<B> Intake<B> {
         unary: bool,
     ) -> Self {
         let framing = Framing { unary, awaited: unary, ..Framing::default() };
-        Self { inner, bytes, framing, patience, packed, admits: None, timer: None }
+        Self { inner: Some(inner), bytes, framing, patience, packed, admits: None, timer: None }
     }
 
     /// Refuses a message once its length is known when a CPU for its text is out of reach: most of it has not come yet
     /// then, and none has been decoded.
-    pub(crate) fn admitted_by(self, context: Arc<CallContext>) -> Self {
-        Self { admits: Some(context), ..self }
+    pub(crate) fn admitted_by(mut self, context: Arc<CallContext>) -> Self {
+        self.admits = Some(context);
+        self
     }
 }
 
-impl<B: Body<Data = Bytes, Error = Status> + Unpin> Body for Intake<B> {
+impl<B: Body<Data = Bytes, Error = Status> + Send + Unpin + 'static> Body for Intake<B> {
     type Data = Bytes;
     type Error = Status;
 
@@ -68,12 +103,15 @@ impl<B: Body<Data = Bytes, Error = Status> + Unpin> Body for Intake<B> {
             {
                 return Poll::Ready(Some(unpacked.map(Frame::data)));
             }
-            let received = match Pin::new(&mut this.inner).poll_frame(cx) {
+            let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+            let received = match Pin::new(inner).poll_frame(cx) {
                 Poll::Ready(received) => received,
                 Poll::Pending if this.framing.awaited => {
                     let patience = this.patience;
                     let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
-                    return timer.as_mut().poll(cx).map(|()| Some(Err(status::too_slow(patience))));
+                    ready!(timer.as_mut().poll(cx));
+                    this.inner = None;
+                    return Poll::Ready(Some(Err(status::too_slow(patience))));
                 }
                 Poll::Pending => return Poll::Pending,
             };
@@ -99,11 +137,15 @@ impl<B: Body<Data = Bytes, Error = Status> + Unpin> Body for Intake<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.packed.as_ref().is_none_or(|packed| packed.input.is_empty()) && self.inner.is_end_stream()
+        self.packed.as_ref().is_none_or(|packed| packed.input.is_empty())
+            && self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.packed.is_some() { SizeHint::default() } else { self.inner.size_hint() }
+        match &self.inner {
+            Some(inner) if self.packed.is_none() => inner.size_hint(),
+            _ => SizeHint::default(),
+        }
     }
 }
 
@@ -303,7 +345,6 @@ mod tests {
     use crate::rpc::share::{Pool, Share};
     use http_body_util::BodyExt;
     use tokio::sync::Semaphore;
-    use tokio::time::timeout;
 
     #[test]
     fn framing_is_followed_whatever_the_pieces() {

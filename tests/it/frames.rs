@@ -1,13 +1,14 @@
 //! HTTP/2 that no client may speak: the connection ends, the server does not.
 
 use crate::raw::{
-    CONTINUATION, END_HEADERS, HEADERS, PING, RST_STREAM, SETTINGS, call_headers, frame, greet, malformed,
-    pour,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, SETTINGS, call_headers, frame,
+    greet, malformed, pour,
 };
 use crate::support::{TestServer, request};
 use glotsift::rpc::server::ServeConfig;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -62,4 +63,31 @@ async fn floods_end_their_connection() {
         pour(greet(server.address).await.unwrap(), &flood.repeat(20_000), Duration::from_millis(50)).await;
     }
     server.client().await.classify_article(request("", "still here")).await.unwrap();
+}
+
+/// Clients that are far away send a text's bytes long after it was refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_of_refused_calls_is_not_held_against_their_connection() {
+    const AT_ONCE: u32 = 100;
+    let config = ServeConfig { max_in_flight: 1, ..ServeConfig::default() };
+    let server = TestServer::with(config).await;
+    // the one place there is
+    let mut first = server.client().await;
+    let _open = first.stream_classify_articles(tokio_stream::pending()).await.unwrap();
+    let call = call_headers("/glotsift.v1.ClassifierService/ClassifyArticle");
+    let (mut reader, mut writer) = greet(server.address).await.unwrap().into_split();
+    let read = tokio::spawn(async move {
+        let mut sink = vec![0; 64 << 10];
+        while matches!(reader.read(&mut sink).await, Ok(n) if n > 0) {}
+    });
+    for round in 0..40 {
+        let streams = || (0..AT_ONCE).map(move |i| 2 * (round * AT_ONCE + i) + 1);
+        let calls: Vec<u8> = streams().flat_map(|id| frame(HEADERS, END_HEADERS, id, &call)).collect();
+        writer.write_all(&calls).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let texts: Vec<u8> = streams().flat_map(|id| frame(DATA, END_STREAM, id, &[0; 5])).collect();
+        assert!(writer.write_all(&texts).await.is_ok() && !read.is_finished(), "ended in round {round}");
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!read.is_finished(), "ended");
 }
