@@ -112,6 +112,8 @@ pub(crate) struct Shares {
     flow: Arc<Flow>,
     /// Ends the calls of this connection.
     pub(crate) stop: CancellationToken,
+    /// It takes no new ones.
+    pub(crate) leaving: CancellationToken,
 }
 
 /// Wraps the routes; cloned per connection, sharing the pools.
@@ -164,7 +166,8 @@ where
     pub(crate) fn shares(&self, peer: IpAddr) -> Arc<Shares> {
         let Pools { calls, bytes, waiting, .. } = &*self.pools;
         let (calls, bytes, waiting) = (Share::of(calls), Share::of(bytes), Share::of(waiting));
-        Arc::new(Shares { peer, calls, bytes, waiting, flow: Arc::default(), stop: self.stop.child_token() })
+        let (stop, leaving) = (self.stop.child_token(), CancellationToken::new());
+        Arc::new(Shares { peer, calls, bytes, waiting, flow: Arc::default(), stop, leaving })
     }
 
     pub(crate) async fn handle(
@@ -200,7 +203,7 @@ where
             _ if exempt => None,
             Ok(place) => Some(place),
             Err(refused) => {
-                throw_away(request.into_body());
+                throw_away(request.into_body(), shares.leaving.clone());
                 return Ok(refusal(status::too_many_in_flight(refused), log));
             }
         };
@@ -208,7 +211,7 @@ where
             Some(rates) if !exempt => {
                 let client = Client::of(log.client.as_ref(), shares.peer);
                 if let Err(wait) = rates.begin(&client, Instant::now()) {
-                    throw_away(request.into_body());
+                    throw_away(request.into_body(), shares.leaving.clone());
                     return Ok(refusal(status::rate_exceeded(wait), log));
                 }
                 Some((rates.clone(), client))
@@ -245,8 +248,9 @@ where
                 .map(|encoding| Packed::new(encoding, unary, max_frame_bytes, self.pools.turns.clone()));
             let receive = self.limits.receive;
             let admits = admits.filter(|_| packed.is_none());
+            let leaving = shares.leaving.clone();
             request = request.map(|body| {
-                let intake = Intake::new(body, bytes, receive, packed, unary);
+                let intake = Intake::new(body, bytes, receive, packed, unary, leaving);
                 Body::new(match admits {
                     Some(context) => intake.admitted_by(context),
                     None => intake,

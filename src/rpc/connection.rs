@@ -90,7 +90,7 @@ impl Server {
         let silent = || !greeted.load(Ordering::Relaxed);
         let calls = self.calls;
         let shares = calls.shares(peer);
-        let stop = shares.stop.clone();
+        let (stop, leaves) = (shares.stop.clone(), shares.leaving.clone());
         let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
             let (calls, shares) = (calls.clone(), shares.clone());
             async move { calls.handle(request.map(Body::new), &shares).await }
@@ -123,6 +123,7 @@ impl Server {
                         LAST_WORD
                     } else {
                         leaving = true;
+                        leaves.cancel();
                         connection.as_mut().graceful_shutdown();
                         self.ages.grace
                     };
@@ -130,6 +131,7 @@ impl Server {
                 }
                 () = self.drain.cancelled(), if !draining => {
                     draining = true;
+                    leaves.cancel();
                     if silent() {
                         return;
                     }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep, timeout};
-use tokio_util::sync::PollSemaphore;
+use tokio_util::sync::{CancellationToken, PollSemaphore};
 use tonic::Status;
 
 /// Bytes of an answered call that are still taken, and for how long.
@@ -27,8 +27,8 @@ const ON_ITS_WAY: Duration = Duration::from_secs(5);
 
 /// Reads what is on its way of a call that has been answered, and throws it away. A body that is dropped resets its
 /// stream; DATA that is on its way then counts against the connection, as if its client were at fault, once so many
-/// streams have been reset that this one is forgotten.
-pub(crate) fn throw_away<B>(mut body: B)
+/// streams have been reset that this one is forgotten. Once its connection is `leaving` it would only be held up.
+pub(crate) fn throw_away<B>(mut body: B, leaving: CancellationToken)
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
@@ -40,13 +40,15 @@ where
             taken += frame.data_ref().map_or(0, Bytes::len);
         }
     };
-    runtime.spawn(timeout(ON_ITS_WAY, rest));
+    runtime.spawn(timeout(ON_ITS_WAY, leaving.run_until_cancelled_owned(rest)));
 }
 
 /// A request body whose bytes come out of the budget and whose messages arrive in time.
 pub(crate) struct Intake<B: Body<Data = Bytes> + Send + Unpin + 'static> {
     /// `None` once nothing more is wanted of it.
     inner: Option<B>,
+    /// Of its connection: it takes no new calls.
+    leaving: CancellationToken,
     bytes: Arc<Held>,
     framing: Framing,
     patience: Duration,
@@ -62,7 +64,7 @@ impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Drop for Intake<B> {
     /// However the call ended.
     fn drop(&mut self) {
         if let Some(inner) = self.inner.take().filter(|inner| !inner.is_end_stream()) {
-            throw_away(inner);
+            throw_away(inner, self.leaving.clone());
         }
     }
 }
@@ -75,9 +77,10 @@ impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Intake<B> {
         patience: Duration,
         packed: Option<Packed>,
         unary: bool,
+        leaving: CancellationToken,
     ) -> Self {
         let framing = Framing { unary, awaited: unary, ..Framing::default() };
-        Self { inner: Some(inner), bytes, framing, patience, packed, admits: None, timer: None }
+        Self { inner: Some(inner), leaving, bytes, framing, patience, packed, admits: None, timer: None }
     }
 
     /// Refuses a message once its length is known when a CPU for its text is out of reach: most of it has not come yet
@@ -396,7 +399,17 @@ mod tests {
     fn intake(body: Pieces, encoding: Encoding, turns: &PollSemaphore) -> (Intake<Pieces>, Arc<Held>) {
         let bytes = Arc::new(Share::of(&Pool::new(1 << 24)).nothing());
         let packed = Packed::new(encoding, false, 1 << 20, turns.clone());
-        (Intake::new(body, bytes.clone(), Duration::from_secs(1), Some(packed), false), bytes)
+        (
+            Intake::new(
+                body,
+                bytes.clone(),
+                Duration::from_secs(1),
+                Some(packed),
+                false,
+                CancellationToken::new(),
+            ),
+            bytes,
+        )
     }
 
     fn turns() -> PollSemaphore {
@@ -456,7 +469,14 @@ mod tests {
         let packed = Packed::new(Encoding::Gzip, true, 1 << 20, turns());
         let bytes = Arc::new(share.nothing());
         let patience = Duration::from_secs(1);
-        let mut intake = Intake::new(pieces(&body, 50, true), bytes, patience, Some(packed), true);
+        let mut intake = Intake::new(
+            pieces(&body, 50, true),
+            bytes,
+            patience,
+            Some(packed),
+            true,
+            CancellationToken::new(),
+        );
         assert_eq!(read(&mut intake).await.unwrap_err().code(), tonic::Code::ResourceExhausted);
     }
 }
