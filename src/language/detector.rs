@@ -116,12 +116,6 @@ impl Likely {
     }
 }
 
-struct Posterior {
-    judged: Judged,
-    /// Latin and its probability, where whatlang names it.
-    latin: Option<(Language, f64)>,
-}
-
 /// A text of some words that nothing fits clearly.
 struct MayBeLatin {
     /// By how much the best language leads the next, for each n-gram.
@@ -341,7 +335,7 @@ impl Detector {
         prior: &Prior<'_>,
         likely: &mut Vec<Likely>,
     ) -> (Judged, Option<MayBeLatin>) {
-        let (judged, asked) = with_scratch(|scratch| {
+        let (judged, may_be_latin) = with_scratch(|scratch| {
             let mut scores = std::mem::take(&mut scratch.labels);
             let judged = self.judge(text, scratch, &mut scores);
             // what the caller believes may make a language of one that lies far behind
@@ -352,8 +346,9 @@ impl Detector {
             let may_be = judged.script == Script::LATIN && judged.units >= LATIN_UNITS;
             let lead = if may_be { self.lead(&scores) } else { None };
             scratch.labels = scores;
-            let lead = lead.map(|(margin, peer)| (margin / f64::from(judged.units.max(1.0)), peer));
-            (judged, lead.filter(|(margin, _)| *margin < CLEAR))
+            let units = f64::from(judged.units.max(1.0));
+            let may_be = lead.map(|(margin, peer)| MayBeLatin { margin: margin / units, peer });
+            (judged, may_be.filter(|may_be| may_be.margin < CLEAR))
         });
         if let Some(hint) = prior.hint {
             self.favour(likely, HINT_ODDS, |l| l.folded() == hint.folded());
@@ -362,7 +357,7 @@ impl Detector {
             let odds = if prior.strict { f64::INFINITY } else { ALLOWED_ODDS };
             self.favour(likely, odds, |l| prior.allowed.iter().any(|a| a.folded() == l.folded()));
         }
-        (judged, asked.map(|(margin, peer)| MayBeLatin { margin, peer }))
+        (judged, may_be_latin)
     }
 
     /// By how much the best language leads the next, relatives under one folded code being one, and the best as
@@ -444,9 +439,9 @@ impl Detector {
         let mut looked_at = String::with_capacity(4 * (3 * WINDOW + 2));
         sample(text, GLANCE, &mut looked_at);
         let glance = looked_at.as_str();
-        let (judged, latin) = self.posterior(glance, prior, likely);
-        if latin.is_none() {
-            let seen = self.result(glance, Posterior { judged, latin: None }, likely);
+        let (judged, may_be_latin) = self.posterior(glance, prior, likely);
+        if may_be_latin.is_none() {
+            let seen = self.result(glance, judged, None, likely);
             let sure = seen.alternatives.first().is_some_and(|best| best.probability >= SURE);
             if sure && matches!(seen.verdict, LanguageVerdict::Known(_)) {
                 return seen;
@@ -459,12 +454,17 @@ impl Detector {
     fn detect_sample(&self, sample: &str, prior: &Prior<'_>, likely: &mut Vec<Likely>) -> LanguageResult {
         let (judged, may_be) = self.posterior(sample, prior, likely);
         let latin = may_be.and_then(|may_be| latin(sample, may_be, prior, judged.units));
-        self.result(sample, Posterior { judged, latin }, likely)
+        self.result(sample, judged, latin, likely)
     }
 
-    /// What a sample's posterior comes to.
-    fn result(&self, sample: &str, posterior: Posterior, likely: &mut Vec<Likely>) -> LanguageResult {
-        let Posterior { judged, latin } = posterior;
+    /// What a sample's posterior comes to; `latin` with its probability, where whatlang names it.
+    fn result(
+        &self,
+        sample: &str,
+        judged: Judged,
+        latin: Option<(Language, f64)>,
+        likely: &mut Vec<Likely>,
+    ) -> LanguageResult {
         let Judged { script, letters, .. } = judged;
         let nothing = |verdict| LanguageResult {
             verdict,
