@@ -53,8 +53,10 @@ impl Model {
         let (topic, (spam, language)) = beside(
             || has("topic").then(|| text_task(bundle, "topic")).transpose(),
             || {
-                let spam = has("spam").then(|| text_task(bundle, "spam")).transpose();
-                (spam, has("language").then(|| detector(bundle)).transpose())
+                beside(
+                    || has("spam").then(|| text_task(bundle, "spam")).transpose(),
+                    || has("language").then(|| detector(bundle)).transpose(),
+                )
             },
         );
         let mut model = Self {

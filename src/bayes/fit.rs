@@ -1,20 +1,22 @@
 //! Fitting with linfa-bayes: the only file that names linfa and ndarray.
 //!
-//! linfa's multinomial fit takes dense rows. The sparse counts of a table are therefore fitted in
-//! blocks of columns, one aggregated row per label. Two extra columns make a block exact: one holds
-//! all counts outside the block, so that every denominator is that of the whole table; one is always
-//! zero and gives the label's weight for a feature it never met.
+//! linfa's multinomial fit takes dense rows, and most features met few labels. Denominators are therefore
+//! fitted on the sums of the labels, and weights in blocks whose columns are pairs of a feature and a label
+//! it met, beside one that is always zero: how much a weight is over that of a feature nobody met does not
+//! depend on the denominator.
 
 use super::Variant;
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use linfa_bayes::MultinomialNb;
 use ndarray::{Array1, Array2};
+use rayon::prelude::*;
 use serde::Deserialize;
 use std::collections::HashMap;
 
-/// Cells fitted at a time: 8 MiB, a few copies of which fit a core's cache hierarchy.
-const BLOCK_CELLS: usize = 1 << 20;
+/// Features fitted at a time, by one core, and such blocks at once.
+const BLOCK_FEATURES: usize = 1 << 14;
+const BLOCKS_AHEAD: usize = 32;
 
 /// Counts of one feature by label, labels ascending, counts above zero.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +89,6 @@ pub fn fit<'a>(
     if !(alpha.is_finite() && alpha > 0.0) {
         return Err(FitError::Alpha(alpha));
     }
-    let n_features = features.len();
     let mut total = vec![0.0_f64; n_labels];
     for feature in features.clone() {
         for (&label, &count) in feature.labels.iter().zip(feature.counts) {
@@ -97,68 +98,78 @@ pub fn fit<'a>(
             total[usize::from(label)] += count;
         }
     }
-    let all: f64 = total.iter().sum();
-    // Complement rows hold what every other label has; one more row holds everything.
-    let (n_rows, row_total): (usize, Vec<f64>) = match variant {
-        Variant::Multinomial => (n_labels, total.clone()),
-        Variant::Complement => {
-            (n_labels + 1, total.iter().map(|t| all - t).chain(std::iter::once(all)).collect())
+    let bias = biases(variant, alpha, vocabulary, &total)?;
+    let mut fitted = Fitted { bias, weights: Vec::with_capacity(features.len()) };
+    let (mut rest, mut blocks) = (features.peekable(), Vec::with_capacity(BLOCKS_AHEAD));
+    while rest.peek().is_some() {
+        blocks.clear();
+        while blocks.len() < BLOCKS_AHEAD && rest.peek().is_some() {
+            blocks.push(rest.by_ref().take(BLOCK_FEATURES).collect::<Vec<_>>());
         }
-    };
-    // A block smooths by each of its columns, so that it must not have more of them than the vocabulary.
-    let most = if vocabulary < n_features { vocabulary / 2 } else { usize::MAX };
-    let block_columns = (BLOCK_CELLS / n_rows).max(64).min(most.max(1));
-    let mut fitted = Fitted { bias: Vec::new(), weights: Vec::with_capacity(n_features) };
-    let mut rest = features;
-    let mut done = 0;
-    while done < n_features || fitted.bias.is_empty() {
-        let block: Vec<FeatureCounts<'a>> = rest.by_ref().take(block_columns).collect();
-        let (zero, outside) = (block.len(), block.len() + 1);
-        let mut counts = Array2::<f64>::zeros((n_rows, block.len() + 2));
-        for (column, feature) in block.iter().enumerate() {
-            if variant == Variant::Complement {
-                let sum: f64 = feature.counts.iter().sum();
-                counts.column_mut(column).fill(sum);
-            }
-            for (&label, &count) in feature.labels.iter().zip(feature.counts) {
-                let cell = &mut counts[(usize::from(label), column)];
-                match variant {
-                    Variant::Multinomial => *cell += count,
-                    Variant::Complement => *cell = (*cell - count).max(0.0),
-                }
-            }
+        let weights: Vec<Result<Vec<f64>, FitError>> =
+            blocks.par_iter().map(|block| block_weights(variant, alpha, block)).collect();
+        for weights in weights {
+            fitted.weights.append(&mut weights?);
         }
-        // The two columns together stand for the vocabulary - block features outside, smoothing included.
-        let smoothing = alpha * (vocabulary as f64 - block.len() as f64 - 2.0);
-        for (row, total) in row_total.iter().enumerate() {
-            let inside: f64 = counts.row(row).sum();
-            counts[(row, outside)] = total - inside + smoothing;
-        }
-        let log_prob = feature_log_prob(counts, alpha)?;
-        if fitted.bias.is_empty() {
-            fitted.bias = match variant {
-                Variant::Multinomial => log_prob.iter().map(|row| row[zero]).collect(),
-                Variant::Complement => {
-                    (0..n_labels).map(|c| log_prob[n_labels][zero] - log_prob[c][zero]).collect()
-                }
-            };
-        }
-        for (column, feature) in block.iter().enumerate() {
-            for &label in feature.labels {
-                let row = &log_prob[usize::from(label)];
-                let weight = match variant {
-                    Variant::Multinomial => row[column] - row[zero],
-                    Variant::Complement => {
-                        let everything = &log_prob[n_labels];
-                        (everything[column] - everything[zero]) - (row[column] - row[zero])
-                    }
-                };
-                fitted.weights.push(weight.max(0.0));
-            }
-        }
-        done += block.len();
     }
     Ok(fitted)
+}
+
+/// What a label's weight for a feature it never met is over that of everything, whatever the feature.
+fn biases(variant: Variant, alpha: f64, vocabulary: usize, total: &[f64]) -> Result<Vec<f64>, FitError> {
+    let all: f64 = total.iter().sum();
+    // Complement rows hold what every other label has; one more row holds everything.
+    let rows: Vec<f64> = match variant {
+        Variant::Multinomial => total.to_vec(),
+        Variant::Complement => total.iter().map(|t| all - t).chain([all]).collect(),
+    };
+    // Two columns stand for the vocabulary: a feature nobody met and all the others, smoothing included.
+    let others = alpha * (vocabulary as f64 - 2.0);
+    let counts = Array2::from_shape_fn(
+        (rows.len(), 2),
+        |(row, column)| {
+            if column == 0 { 0.0 } else { rows[row] + others }
+        },
+    );
+    let log_prob = feature_log_prob(counts, alpha)?;
+    let unmet = |row: usize| log_prob[row][0];
+    Ok(match variant {
+        Variant::Multinomial => (0..total.len()).map(unmet).collect(),
+        Variant::Complement => (0..total.len()).map(|c| unmet(total.len()) - unmet(c)).collect(),
+    })
+}
+
+/// The weights of some features. Over that of a feature nobody met a weight is the same whatever its row's
+/// denominator, so that the labels a feature met can stand side by side, and only they.
+fn block_weights(variant: Variant, alpha: f64, features: &[FeatureCounts<'_>]) -> Result<Vec<f64>, FitError> {
+    let n: usize = features.iter().map(|feature| feature.labels.len()).sum();
+    let n_rows = match variant {
+        Variant::Multinomial => 1,
+        Variant::Complement => 2,
+    };
+    // The last column is the feature nobody met.
+    let mut counts = Array2::<f64>::zeros((n_rows, n + 1));
+    let mut column = 0;
+    for feature in features {
+        let sum: f64 = feature.counts.iter().sum();
+        for &count in feature.counts {
+            match variant {
+                Variant::Multinomial => counts[(0, column)] = count,
+                Variant::Complement => {
+                    counts[(0, column)] = sum;
+                    counts[(1, column)] = (sum - count).max(0.0);
+                }
+            }
+            column += 1;
+        }
+    }
+    let log_prob = feature_log_prob(counts, alpha)?;
+    let over_unmet = |row: usize, column: usize| log_prob[row][column] - log_prob[row][n];
+    let weight = |column: usize| match variant {
+        Variant::Multinomial => over_unmet(0, column),
+        Variant::Complement => over_unmet(0, column) - over_unmet(1, column),
+    };
+    Ok((0..n).map(|column| weight(column).max(0.0)).collect())
 }
 
 #[cfg(test)]
@@ -264,13 +275,13 @@ mod tests {
 
     #[test]
     fn blocks_do_not_show() {
-        // More features than one block of columns, against the closed form.
-        let n = 70_000_u32;
+        // More features than blocks at once, against the closed form.
+        let n = 540_000_u32;
         let rows: Vec<(Vec<u16>, Vec<f64>)> =
             (0..n).map(|i| (vec![(i % 20) as u16], vec![f64::from(i % 7 + 1)])).collect();
         let fitted = fit(Variant::Complement, 20, 0.3, rows.len(), features(&rows)).expect("a fit");
         assert_eq!(fitted.weights.len(), n as usize);
-        for i in [0_usize, 1, 50_000, 52_430, 69_999] {
+        for i in [0_usize, 1, 16_383, 16_384, 524_288, 539_999] {
             let count = rows[i].1[0];
             let expected = ((count + 0.3) / 0.3_f64).ln();
             assert!((fitted.weights[i] - expected).abs() < 1e-9);

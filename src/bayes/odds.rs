@@ -224,8 +224,11 @@ mod tests {
     const UNIT: u32 = WEIGHT_SCALE;
 
     fn table(name: &str, constant: f32, features: &[(u64, u16, f32)]) -> TableInput {
-        let feature =
-            |&(hash, label, weight)| Feature { hash, importance: 1.0, weights: vec![(label, weight)] };
+        let feature = |&(hash, label, weight)| Feature {
+            hash,
+            importance: 1.0,
+            weights: smallvec::smallvec![(label, weight)],
+        };
         TableInput {
             name: name.into(),
             bias: vec![0.0, constant],

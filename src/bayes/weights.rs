@@ -21,7 +21,7 @@
 
 mod pack;
 
-pub use pack::{Feature, TableInput, packed_size};
+pub use pack::{Feature, LabelWeights, TableInput, packed_size};
 
 use super::calibration::Scaling;
 use super::scaled_softmax;

@@ -175,7 +175,7 @@ mod tests {
         let table = |name: &str, absent: usize| {
             let mut bias = vec![-0.1; 4];
             bias[..absent].fill(f32::NEG_INFINITY);
-            let features = vec![Feature { hash: 1 << 63 | 7, importance: 1.0, weights: vec![(3, 1.0)] }];
+            let features = vec![Feature { hash: 1 << 63 | 7, importance: 1.0, weights: smallvec![(3, 1.0)] }];
             TableInput { name: name.into(), bias, temperature: 1.0, documents: 9, features }
         };
         let weights =

@@ -2,6 +2,7 @@
 //! Sums of integers: the order of documents and the number of threads cannot show.
 
 use crate::features::{FeatureSpec, Scratch};
+use crate::model::task::POOLED;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -179,6 +180,12 @@ impl TableCounts {
         self.merged.shrink_to_fit();
         &self.merged
     }
+
+    /// The same since [`Self::entries`] was called last; what was added after that is not among them.
+    pub fn settled(&self) -> &[Entry] {
+        debug_assert!(self.pending.is_empty(), "documents were added since");
+        &self.merged
+    }
 }
 
 impl From<&Example> for Cell {
@@ -197,6 +204,9 @@ pub struct Example {
     pub text: String,
 }
 
+/// Features and weights of a document.
+type Vector = Vec<(u64, u32)>;
+
 /// Counts of all tables of a task.
 #[derive(Debug)]
 pub struct Counts {
@@ -211,23 +221,44 @@ impl Counts {
 
     /// Counts a batch, features on all cores.
     pub fn add(&mut self, batch: &[Example]) {
-        self.add_emphasized(batch, &[]);
+        let vectors = self.vectors(batch, &[]);
+        self.add_vectors(batch, &vectors, |_| true);
     }
 
-    /// Counts a batch, each document [`EVEN`]ths as much as its emphasis says; once where it says nothing.
-    pub fn add_emphasized(&mut self, batch: &[Example], emphasis: &[u32]) {
-        let vectors: Vec<Vec<(u64, u32)>> = batch
-            .par_iter()
-            .enumerate()
-            .map_init(Scratch::default, |scratch, (i, example)| {
-                scratch.vectorize(&example.text, &self.spec);
-                let emphasis = u64::from(emphasis.get(i).copied().unwrap_or(EVEN));
-                let weight = |weight: u32| (u64::from(weight) * emphasis / u64::from(EVEN)) as u32;
-                scratch.vector.iter().map(|&(hash, w)| (hash, weight(w))).collect()
-            })
-            .collect();
-        for (example, vector) in batch.iter().zip(vectors) {
-            self.tables.entry(example.table.clone()).or_default().add(example.into(), &vector);
+    /// Counts a batch, those of the other tables in [`POOLED`] too; each document [`EVEN`]ths as much as its emphasis
+    /// says, once where it says nothing.
+    pub fn add_pooling(&mut self, batch: &[Example], emphasis: &[u32]) {
+        let vectors = self.vectors(batch, emphasis);
+        let mut pooled = self.tables.remove(POOLED).unwrap_or_default();
+        rayon::join(
+            || {
+                for (example, vector) in batch.iter().zip(&vectors) {
+                    pooled.add(example.into(), vector);
+                }
+            },
+            || self.add_vectors(batch, &vectors, |example| example.table != POOLED),
+        );
+        if !pooled.cells.is_empty() {
+            self.tables.insert(POOLED.to_string(), pooled);
         }
+    }
+
+    fn add_vectors(&mut self, batch: &[Example], vectors: &[Vector], take: impl Fn(&Example) -> bool) {
+        for (example, vector) in batch.iter().zip(vectors).filter(|(example, _)| take(example)) {
+            match self.tables.get_mut(&example.table) {
+                Some(table) => table.add(example.into(), vector),
+                None => self.tables.entry(example.table.clone()).or_default().add(example.into(), vector),
+            }
+        }
+    }
+
+    fn vectors(&self, batch: &[Example], emphasis: &[u32]) -> Vec<Vector> {
+        let vector = |scratch: &mut Scratch, (i, example): (usize, &Example)| {
+            scratch.vectorize(&example.text, &self.spec);
+            let emphasis = u64::from(emphasis.get(i).copied().unwrap_or(EVEN));
+            let weight = |weight: u32| (u64::from(weight) * emphasis / u64::from(EVEN)) as u32;
+            scratch.vector.iter().map(|&(hash, w)| (hash, weight(w))).collect()
+        };
+        batch.par_iter().enumerate().map_init(Scratch::default, vector).collect()
     }
 }

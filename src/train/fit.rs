@@ -6,6 +6,8 @@ use crate::bayes::fit::{FeatureCounts, FitError, fit};
 use crate::bayes::weights::{Feature, TableInput, packed_size};
 use crate::features::WEIGHT_SCALE;
 use crate::model::task::POOLED;
+use rayon::prelude::*;
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -79,6 +81,11 @@ impl Rows {
         take: impl Fn(&Cell) -> bool,
     ) -> Self {
         counts.entries();
+        Self::of(counts, n_labels, recipe, take)
+    }
+
+    /// [`Self::new`] of settled counts.
+    pub fn of(counts: &TableCounts, n_labels: usize, recipe: &Recipe, take: impl Fn(&Cell) -> bool) -> Self {
         let weights = cell_weights(counts, recipe, &take);
         let labels: Vec<u16> = counts.cells.iter().map(|c| c.label).collect();
         let mut rows = Self { present: vec![false; n_labels], ..Self::default() };
@@ -89,7 +96,7 @@ impl Rows {
         // Cells are numbered as they were met; the parts of a label are added in order of size, so that
         // nobody sees who came first.
         let mut parts: Vec<(u16, f64)> = Vec::new();
-        for group in counts.entries().chunk_by(|a, b| a.hash == b.hash) {
+        for group in counts.settled().chunk_by(|a, b| a.hash == b.hash) {
             let mut documents = 0_u32;
             parts.clear();
             for entry in group {
@@ -221,16 +228,20 @@ pub fn fit_table(name: &str, rows: &Rows, recipe: &Recipe, left_out: &[u64]) -> 
         let least = part * weights.iter().copied().fold(0.0, f64::max);
         labels.iter().copied().zip(weights.iter().copied()).filter(move |weight| weight.1 >= least)
     };
-    let weights = |i: usize| -> Vec<f64> { kept(i).map(|weight| weight.1).collect() };
+    let weights = |i: usize| -> SmallVec<[f64; 20]> { kept(i).map(|weight| weight.1).collect() };
     let importance: Vec<f32> = (0..rows.len())
+        .into_par_iter()
         .map(|i| importance(recipe.variant, &weights(i), rows.row(i).counts, n_labels))
         .collect();
     let mut keep: Vec<usize> =
         (0..rows.len()).filter(|&i| left_out.binary_search(&rows.hashes[i]).is_err()).collect();
     if recipe.bytes > 0.0 {
-        let cost: Vec<f32> = (0..rows.len()).map(|i| packed_size(n_labels, &weights(i))).collect();
+        let cost: Vec<f32> =
+            (0..rows.len()).into_par_iter().map(|i| packed_size(n_labels, &weights(i))).collect();
         let worth = |i: usize| importance[i] / cost[i];
-        keep.sort_by(|&a, &b| worth(b).total_cmp(&worth(a)).then(rows.hashes[a].cmp(&rows.hashes[b])));
+        keep.par_sort_unstable_by(|&a, &b| {
+            worth(b).total_cmp(&worth(a)).then(rows.hashes[a].cmp(&rows.hashes[b]))
+        });
         let share = if left_out.is_empty() || name != POOLED { 1.0 } else { POOLED_SHARE };
         let mut left = (share * recipe.bytes * (rows.n_documents as f64).powf(2.0 / 3.0)) as f32;
         let fitting = keep.iter().take_while(|&&i| {
@@ -241,7 +252,7 @@ pub fn fit_table(name: &str, rows: &Rows, recipe: &Recipe, left_out: &[u64]) -> 
         keep.truncate(fitting);
     }
     let features = keep
-        .into_iter()
+        .into_par_iter()
         .map(|i| Feature {
             hash: rows.hashes[i],
             importance: importance[i],

@@ -1,10 +1,11 @@
 //! Models that have not seen a document's source: users bring text of sources nobody trained on.
 
-use super::counts::{Counts, Example, TableCounts};
+use super::counts::{Cell, Counts, Example, TableCounts};
 use super::fit::{Recipe, Rows};
 use super::text::{Findings, TrainError};
 use crate::bayes::weights::Weights;
 use crate::model::task::POOLED;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// Parts the sources of a table are dealt to at most.
@@ -27,20 +28,28 @@ impl SourceFolds {
         recipe: &Recipe,
         findings: &Findings,
     ) -> Result<Self, TrainError> {
-        let mut folds = Self::default();
-        for (name, table) in counts.tables.iter_mut().filter(|(name, _)| *name != POOLED) {
-            for sources in deal(table) {
-                let others = |source: &String| sources.binary_search(source).is_err();
-                let mut rows =
-                    Rows::new(table, n_labels, recipe, |cell| !cell.held_back && others(&cell.source));
-                if rows.present.iter().filter(|present| **present).count() < 2 {
-                    continue;
-                }
-                let input = findings.fit(name, &mut rows, recipe)?;
-                let number = folds.weights.len();
-                folds.weights.push(Weights::pack(n_labels, vec![input])?);
-                folds.of_source.extend(sources.into_iter().map(|source| ((name.clone(), source), number)));
+        let parts = counts.tables.iter_mut().filter(|(name, _)| *name != POOLED).flat_map(|(name, table)| {
+            table.entries();
+            let table = &*table;
+            deal(table).into_iter().map(move |sources| (name, table, sources))
+        });
+        let parts: Vec<(&String, &TableCounts, Vec<String>)> = parts.collect();
+        let fitted = parts.into_par_iter().map(|(name, table, sources)| {
+            let others = |source: &String| sources.binary_search(source).is_err();
+            let take = |cell: &Cell| !cell.held_back && others(&cell.source);
+            let mut rows = Rows::of(table, n_labels, recipe, take);
+            if rows.present.iter().filter(|present| **present).count() < 2 {
+                return Ok(None);
             }
+            let input = findings.fit(name, &mut rows, recipe)?;
+            Ok(Some((name, sources, Weights::pack(n_labels, vec![input])?)))
+        });
+        let fitted: Vec<_> = fitted.collect::<Result<_, TrainError>>()?;
+        let mut folds = Self::default();
+        for (name, sources, weights) in fitted.into_iter().flatten() {
+            let number = folds.weights.len();
+            folds.weights.push(weights);
+            folds.of_source.extend(sources.into_iter().map(|source| ((name.clone(), source), number)));
         }
         Ok(folds)
     }

@@ -3,6 +3,7 @@
 
 use super::counts::{Cell, Counts, Entry, TableCounts};
 use crate::features::{FeatureSpec, fingerprint};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,7 +71,7 @@ impl Ledger {
             tables: self
                 .counts
                 .tables
-                .iter_mut()
+                .par_iter_mut()
                 .map(|(name, table)| table_file(name, table))
                 .filter(|table| !table.cells.is_empty())
                 .collect(),
@@ -185,7 +186,7 @@ fn table_file(name: &str, table: &mut TableCounts) -> TableFile {
         .map(|e| Entry { cell: number[e.cell as usize], ..*e })
         .filter(|e| e.cell != u32::MAX)
         .collect();
-    entries.sort_unstable_by_key(|e| (e.hash, e.cell));
+    entries.par_sort_unstable_by_key(|e| (e.hash, e.cell));
     let mut last = 0_u64;
     let hashes = entries
         .iter()

@@ -8,7 +8,7 @@
 //! The same look finds n-grams that say nothing a shorter one in them does not say: both are in the same
 //! documents. They need not be kept.
 
-use super::counts::{Counts, EVEN, Example};
+use super::counts::{Counts, EVEN, Example, TableCounts};
 use super::fit::{Recipe, Rows};
 use super::text::LeftOut;
 use super::without::{Counted, Whole};
@@ -62,15 +62,15 @@ impl Reviewer {
     /// `counts` must hold every document that will be looked at.
     pub fn new(counts: &mut Counts, n_labels: usize, recipe: &Recipe) -> Self {
         let spec = counts.spec;
-        let (mut names, mut tables) = (Vec::new(), Vec::new());
-        for (name, table) in &mut counts.tables {
+        let of_table = |(name, table): (&String, &mut TableCounts)| {
             // What follows from other tables' documents is not looked at again here.
             let rows = Rows::new(table, n_labels, recipe, |_| true);
             let nested = (0..rows.len()).map(|_| AtomicBool::new(false)).collect();
-            names.push(name.clone());
             let kinds = (0..rows.len()).map(|_| AtomicU8::new(0)).collect();
-            tables.push(Table { whole: Whole::new(rows, n_labels, recipe.alpha), nested, kinds });
-        }
+            (name.clone(), Table { whole: Whole::new(rows, n_labels, recipe.alpha), nested, kinds })
+        };
+        let tables: Vec<(String, Table)> = counts.tables.par_iter_mut().map(of_table).collect();
+        let (names, tables) = tables.into_iter().unzip();
         Self { names, tables, reviewed: Vec::new(), spec }
     }
 

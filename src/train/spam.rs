@@ -419,7 +419,7 @@ impl Sums {
             inputs[place[documents.name(table)]].features.push(Feature {
                 hash: documents.hashes[feature as usize],
                 importance: worth,
-                weights: vec![(label, w.abs())],
+                weights: smallvec::smallvec![(label, w.abs())],
             });
         }
         Ok(Weights::pack(2, inputs)?)

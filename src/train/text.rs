@@ -1,6 +1,6 @@
 //! Training a task on words: topic, spam, a user's own labels.
 
-use super::counts::{Cell, Counts, Example};
+use super::counts::{Cell, Counts, Example, TableCounts};
 use super::fit::{Recipe, Rows, fit_table};
 use super::folds::SourceFolds;
 use super::relatives::{BORROWED, Relatives, SHARE};
@@ -131,14 +131,13 @@ pub fn fit_all(
     }
     let take = |cell: &Cell| held_back || !cell.held_back;
     let lent = findings.lent(counts, n_labels, recipe, take);
-    let mut inputs = Vec::with_capacity(counts.tables.len());
-    for (name, table) in &mut counts.tables {
+    let fitted = |(name, table): (&String, &mut TableCounts)| -> Result<Option<TableInput>, TrainError> {
         let mut documents: BTreeMap<u16, u64> = BTreeMap::new();
         for (cell, n) in table.cells.iter().zip(&table.documents) {
             *documents.entry(cell.label).or_default() += n;
         }
         if name != POOLED && documents.values().any(|n| *n < recipe.min_label_documents) {
-            continue;
+            return Ok(None);
         }
         let mut rows = Rows::new(table, n_labels, recipe, take);
         findings.relatives.of(name).iter().for_each(|lender| {
@@ -147,10 +146,11 @@ pub fn fit_all(
         let input = findings.fit(name, &mut rows, recipe)?;
         // A table that saw one label only would answer it whatever the text.
         let labels = input.bias.iter().filter(|b| **b != f32::NEG_INFINITY).count();
-        if labels >= 2 {
-            inputs.push(input);
-        }
-    }
+        Ok((labels >= 2).then_some(input))
+    };
+    let inputs: Vec<Option<TableInput>> =
+        counts.tables.par_iter_mut().map(fitted).collect::<Result<_, TrainError>>()?;
+    let inputs = inputs.into_iter().flatten().collect();
     Ok(Weights::pack(n_labels, inputs)?)
 }
 

@@ -4,6 +4,8 @@ use super::{
     COUNT_FOLLOWS, Codebooks, MASK_MAX_LABELS, MAX_LABELS, NARROW_MAX, NIBBLE_LEVELS, Table, Weights,
     WeightsError, bucket_of, fingerprint_of, mask_bytes, spread,
 };
+use rayon::prelude::*;
+use smallvec::SmallVec;
 
 /// Records a bucket holds on average.
 const RECORDS_PER_BUCKET: usize = 6;
@@ -25,9 +27,11 @@ pub struct Feature {
     pub hash: u64,
     /// The more important of two features that cannot be told apart stays.
     pub importance: f32,
-    /// `(label, weight above the background)`.
-    pub weights: Vec<(u16, f32)>,
+    pub weights: LabelWeights,
 }
+
+/// `(label, weight above the background)`; most features met few labels.
+pub type LabelWeights = SmallVec<[(u16, f32); 4]>;
 
 /// A table to pack.
 #[derive(Clone, Debug)]
@@ -84,93 +88,128 @@ impl Weights {
             ..=MASK_MAX_LABELS => codebook(NIBBLE_LOWEST, top, NIBBLE_LEVELS),
             _ => Vec::new(),
         };
+        let packer = Packer::new(n_labels, Codebooks { narrow, wide, nibble });
+        let packed: Vec<PackedTable> = tables.into_par_iter().map(|table| packer.table(table)).collect();
+        let (mut heads, mut starts, mut records) = (Vec::with_capacity(packed.len()), Vec::new(), Vec::new());
+        for table in packed {
+            let before = records.len();
+            if before + table.records.len() > u32::MAX as usize {
+                return Err(WeightsError::Shape(format!("{before} bytes of records and more exceed 4 GiB")));
+            }
+            heads.push(Table { first_bucket: starts.len() as u32, ..table.head });
+            starts.extend(table.starts.into_iter().map(|start| before as u32 + start));
+            records.extend_from_slice(&table.records);
+        }
+        starts.push(records.len() as u32);
+        Self::from_parts(n_labels, packer.codebooks, heads, &starts, records.into())
+    }
+}
+
+/// A table before it is put beside the others: buckets and records are counted from its own first.
+struct PackedTable {
+    head: Table,
+    starts: Vec<u32>,
+    records: Vec<u8>,
+}
+
+/// Writes tables with codebooks they share.
+struct Packer {
+    n_labels: usize,
+    codebooks: Codebooks,
+    /// Between the levels of each codebook.
+    narrow: Vec<f32>,
+    wide: Vec<f32>,
+    nibble: Vec<f32>,
+}
+
+impl Packer {
+    fn new(n_labels: usize, codebooks: Codebooks) -> Self {
         let bounds =
             |codebook: &[f32]| -> Vec<f32> { codebook.windows(2).map(|w| 0.5 * (w[0] + w[1])).collect() };
-        let (narrow_bounds, wide_bounds, nibble_bounds) = (bounds(&narrow), bounds(&wide), bounds(&nibble));
-        let (mut starts, mut records) = (Vec::new(), Vec::new());
-        let mut heads = Vec::with_capacity(tables.len());
-        for table in tables {
-            let n_buckets = table.features.len().div_ceil(RECORDS_PER_BUCKET) as u32;
-            let mut features: Vec<(u32, u16, Feature)> = table
-                .features
-                .into_iter()
-                .filter(|f| !f.weights.is_empty())
-                .map(|f| {
-                    let spread = spread(f.hash);
-                    (bucket_of(spread, n_buckets.max(1)), fingerprint_of(spread), f)
-                })
-                .collect();
-            features.sort_by(|a, b| {
-                (a.0, a.1)
-                    .cmp(&(b.0, b.1))
-                    .then(b.2.importance.total_cmp(&a.2.importance))
-                    .then(a.2.hash.cmp(&b.2.hash))
-            });
-            features.dedup_by(|b, a| (a.0, a.1) == (b.0, b.1));
-            heads.push(Table {
-                name: table.name,
-                first_bucket: starts.len() as u32,
-                n_buckets,
-                bias: table.bias,
-                temperature: table.temperature,
-                offsets: vec![0.0; n_labels],
-                documents: table.documents,
-            });
-            let mut rest = features.into_iter().peekable();
-            for bucket in 0..n_buckets {
-                starts.push(records.len() as u32);
-                while let Some((_, fingerprint, mut feature)) = rest.next_if(|f| f.0 == bucket) {
-                    feature.weights.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-                    feature.weights.truncate(255);
-                    let n = feature.weights.len();
-                    let lowest = feature.weights.last().map_or(0.0, |w| f64::from(w.1));
-                    let head = fingerprint << 4;
-                    match coding(n_labels, n, lowest).0 {
-                        Coding::Narrow => {
-                            records.extend_from_slice(&(head | n as u16).to_le_bytes());
-                            for (label, weight) in feature.weights {
-                                let level = narrow_bounds.partition_point(|b| *b < weight);
-                                records.push((usize::from(label) * narrow.len() + level) as u8);
-                            }
-                        }
-                        Coding::Wide => {
-                            if n <= WIDE_UNCOUNTED {
-                                records.extend_from_slice(&(head | (n as u16 + NARROW_MAX)).to_le_bytes());
-                            } else {
-                                records.extend_from_slice(&(head | COUNT_FOLLOWS).to_le_bytes());
-                                records.push(n as u8);
-                            }
-                            for (label, weight) in feature.weights {
-                                let level = wide_bounds.partition_point(|b| *b < weight);
-                                let code = usize::from(label) * wide.len() + level;
-                                records.extend_from_slice(&(code as u16).to_le_bytes());
-                            }
-                        }
-                        Coding::Masked => {
-                            records.extend_from_slice(&head.to_le_bytes());
-                            feature.weights.sort_by_key(|w| w.0);
-                            let mut mask = vec![0_u8; mask_bytes(n_labels)];
-                            feature
-                                .weights
-                                .iter()
-                                .for_each(|(l, _)| mask[usize::from(l / 8)] |= 1 << (l % 8));
-                            records.extend_from_slice(&mask);
-                            for pair in feature.weights.chunks(2) {
-                                let nibbles = pair.iter().rev().fold(0, |byte, (_, weight)| {
-                                    byte << 4 | nibble_bounds.partition_point(|b| b < weight) as u8
-                                });
-                                records.push(nibbles);
-                            }
-                        }
-                    }
+        let [narrow, wide, nibble] =
+            [&codebooks.narrow, &codebooks.wide, &codebooks.nibble].map(|c| bounds(c));
+        Self { n_labels, codebooks, narrow, wide, nibble }
+    }
+
+    fn table(&self, table: TableInput) -> PackedTable {
+        let n_buckets = table.features.len().div_ceil(RECORDS_PER_BUCKET) as u32;
+        let mut features: Vec<(u32, u16, Feature)> = table
+            .features
+            .into_iter()
+            .filter(|f| !f.weights.is_empty())
+            .map(|f| {
+                let spread = spread(f.hash);
+                (bucket_of(spread, n_buckets.max(1)), fingerprint_of(spread), f)
+            })
+            .collect();
+        features.par_sort_unstable_by(|a, b| {
+            (a.0, a.1)
+                .cmp(&(b.0, b.1))
+                .then(b.2.importance.total_cmp(&a.2.importance))
+                .then(a.2.hash.cmp(&b.2.hash))
+        });
+        features.dedup_by(|b, a| (a.0, a.1) == (b.0, b.1));
+        let head = Table {
+            name: table.name,
+            first_bucket: 0,
+            n_buckets,
+            bias: table.bias,
+            temperature: table.temperature,
+            offsets: vec![0.0; self.n_labels],
+            documents: table.documents,
+        };
+        let (mut starts, mut records) = (Vec::with_capacity(n_buckets as usize), Vec::new());
+        let mut rest = features.into_iter().peekable();
+        for bucket in 0..n_buckets {
+            starts.push(records.len() as u32);
+            while let Some((_, fingerprint, feature)) = rest.next_if(|f| f.0 == bucket) {
+                self.record(fingerprint, feature.weights, &mut records);
+            }
+        }
+        PackedTable { head, starts, records }
+    }
+
+    fn record(&self, fingerprint: u16, mut weights: LabelWeights, records: &mut Vec<u8>) {
+        let Self { n_labels, codebooks, narrow, wide, nibble } = self;
+        weights.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        weights.truncate(255);
+        let n = weights.len();
+        let lowest = weights.last().map_or(0.0, |w| f64::from(w.1));
+        let head = fingerprint << 4;
+        match coding(*n_labels, n, lowest).0 {
+            Coding::Narrow => {
+                records.extend_from_slice(&(head | n as u16).to_le_bytes());
+                for (label, weight) in weights {
+                    let level = narrow.partition_point(|b| *b < weight);
+                    records.push((usize::from(label) * codebooks.narrow.len() + level) as u8);
+                }
+            }
+            Coding::Wide => {
+                if n <= WIDE_UNCOUNTED {
+                    records.extend_from_slice(&(head | (n as u16 + NARROW_MAX)).to_le_bytes());
+                } else {
+                    records.extend_from_slice(&(head | COUNT_FOLLOWS).to_le_bytes());
+                    records.push(n as u8);
+                }
+                for (label, weight) in weights {
+                    let level = wide.partition_point(|b| *b < weight);
+                    let code = usize::from(label) * codebooks.wide.len() + level;
+                    records.extend_from_slice(&(code as u16).to_le_bytes());
+                }
+            }
+            Coding::Masked => {
+                records.extend_from_slice(&head.to_le_bytes());
+                weights.sort_by_key(|w| w.0);
+                let mask = weights.iter().fold(0_u64, |mask, (label, _)| mask | 1 << label);
+                records.extend_from_slice(&mask.to_le_bytes()[..mask_bytes(*n_labels)]);
+                for pair in weights.chunks(2) {
+                    let nibbles = pair.iter().rev().fold(0, |byte, (_, weight)| {
+                        byte << 4 | nibble.partition_point(|b| b < weight) as u8
+                    });
+                    records.push(nibbles);
                 }
             }
         }
-        if records.len() > u32::MAX as usize {
-            return Err(WeightsError::Shape(format!("{} bytes of records exceed 4 GiB", records.len())));
-        }
-        starts.push(records.len() as u32);
-        Self::from_parts(n_labels, Codebooks { narrow, wide, nibble }, heads, &starts, records.into())
     }
 }
 

@@ -18,11 +18,16 @@ pub struct Base {
     pub previous: Option<TextTask>,
 }
 
-/// The base's own version of a task on words; `None` when it has none that this program can use.
-fn previous(bundle: &Bundle, task: TrainTask) -> Option<TextTask> {
+/// A bundle with one task of another.
+fn alone(bundle: &Bundle, task: TrainTask) -> Bundle {
     let mut alone = bundle.clone();
     alone.manifest.tasks.retain(|name, _| name == task.name());
-    let model = Model::from_parts(&alone).ok()?;
+    alone
+}
+
+/// The base's own version of a task on words; `None` when it has none that this program can use.
+fn previous(bundle: &Bundle, task: TrainTask) -> Option<TextTask> {
+    let model = Model::from_parts(&alone(bundle, task)).ok()?;
     match task {
         TrainTask::Topic => model.topic().cloned(),
         TrainTask::Spam => model.spam().cloned(),
@@ -40,12 +45,13 @@ impl Base {
             "default" => built_in::bundle().map_err(|e| Failure::Work(anyhow!(e)))?,
             folder => read_bundle(Path::new(folder)).map_err(|e| Failure::Usage(anyhow!(e)))?,
         };
-        let previous = previous(&bundle, args.task);
+        let whole = bundle.clone();
         // The task about to be trained need not be usable in the base.
         if let Some(card) = bundle.manifest.tasks.remove(args.task.name()) {
             bundle.files.remove(&card.file);
         }
-        let model = Model::from_parts(&bundle)
+        let (previous, model) = rayon::join(|| previous(&whole, args.task), || Model::from_parts(&bundle));
+        let model = model
             .with_context(|| format!("the base {} is not a usable model", args.base))
             .map_err(Failure::Usage)?;
         Ok(Self { bundle, model, previous })
@@ -68,9 +74,11 @@ impl Base {
         bundle.files.insert(card.file.clone(), Bytes::from(file));
         bundle.manifest.name = name;
         bundle.manifest.tasks.insert(args.task.name().to_string(), card);
-        let model =
-            Model::from_parts(&bundle).context("the trained model does not load").map_err(Failure::Work)?;
+        // The others were loaded when the training began.
+        Model::from_parts(&alone(&bundle, args.task))
+            .context("the trained model does not load")
+            .map_err(Failure::Work)?;
         publish_bundle(&bundle, &args.out).map_err(|e| Failure::Work(anyhow!(e)))?;
-        Ok(model.version().to_string())
+        Ok(bundle.manifest.version())
     }
 }

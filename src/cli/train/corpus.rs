@@ -2,17 +2,23 @@
 
 use super::{Interrupt, TrainArgs, TrainTask};
 use crate::cli::Failure;
-use crate::corpus::{CorpusError, Document, ReadOptions, Require, STDIN, open};
+use crate::corpus::{CorpusError, Document, Place, ReadOptions, Require, STDIN, open};
 use crate::model::manifest::SourceCard;
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use tempfile::NamedTempFile;
 
 /// Documents handed on at a time.
 const BATCH: usize = 4096;
+/// Rows handed on by the thread that reads, and how often before they are taken.
+const ROWS: usize = 256;
+const ROWS_AHEAD: usize = 16;
+/// A row, where it stands, and whether its text is ham whatever the row says.
+type ReadRow = (Result<Document, CorpusError>, Place, bool);
 /// The class of documents of `--ham`: ordinary text, not messages somebody judged.
 pub const BACKGROUND: &str = "background";
 /// So many skipped rows are shown of each reason, and so many in all; the rest are counted.
@@ -121,13 +127,11 @@ impl Corpus {
         let progress = progress(doing);
         let mut read = Read::default();
         let mut pending = Vec::with_capacity(BATCH);
-        for (paths, ham) in &self.parts {
-            let mut options = self.options.clone();
-            if *ham {
-                options.require = Require::Text;
-            }
-            let mut rows = open(paths, &options);
-            while let Some(row) = rows.next() {
+        // Rows are read while others are worked on.
+        let (rows, ahead) = sync_channel(ROWS_AHEAD);
+        std::thread::scope(|scope| -> Result<(), Failure> {
+            scope.spawn(|| self.read_into(rows));
+            for (row, place, ham) in ahead.into_iter().flatten() {
                 let mut document = match row {
                     Ok(document) => document,
                     Err(error) => {
@@ -136,7 +140,7 @@ impl Corpus {
                     }
                 };
                 document.source.get_or_insert_with(|| self.source_name.clone());
-                if *ham {
+                if ham {
                     document.label = Some("ham".to_string());
                     document.class = Some(BACKGROUND.to_string());
                 }
@@ -148,7 +152,7 @@ impl Corpus {
                     None => {}
                     Some(nothing) if nothing.is_empty() => continue,
                     Some(problem) => {
-                        self.skip(rows.place().fault(problem), loud, &mut read, &progress)?;
+                        self.skip(place.fault(problem), loud, &mut read, &progress)?;
                         continue;
                     }
                 }
@@ -160,12 +164,33 @@ impl Corpus {
                     batch(std::mem::replace(&mut pending, Vec::with_capacity(BATCH)))?;
                 }
             }
-        }
+            Ok(())
+        })?;
         if !pending.is_empty() {
             batch(pending)?;
         }
         progress.finish_and_clear();
         Ok(read)
+    }
+
+    /// Sends every row, until nobody takes them any more.
+    fn read_into(&self, rows: SyncSender<Vec<ReadRow>>) {
+        let mut some = Vec::with_capacity(ROWS);
+        for (paths, ham) in &self.parts {
+            let mut options = self.options.clone();
+            if *ham {
+                options.require = Require::Text;
+            }
+            let mut documents = open(paths, &options);
+            while let Some(row) = documents.next() {
+                some.push((row, documents.place(), *ham));
+                if some.len() == ROWS && rows.send(std::mem::take(&mut some)).is_err() {
+                    return;
+                }
+            }
+        }
+        // an error is that nobody waits for the last ones
+        let _ = rows.send(some);
     }
 
     fn skip(

@@ -197,8 +197,7 @@ pub fn train(
         let mut counts = Counts::new(spec);
         data.for_each(doing, interrupt, false, known, |batch| {
             let examples: Vec<Example> = batch.par_iter().flat_map_iter(example).collect();
-            counts.add(&examples);
-            counts.add(&copies(&examples).0);
+            counts.add_pooling(&examples, &[]);
             spool.as_mut().map_or(Ok(()), |spool| spool.push(&examples))
         })?;
         Ok(counts)
@@ -242,10 +241,7 @@ pub fn train(
         let mut rest = emphasis.as_slice();
         spool.for_each(interrupt, |batch| {
             let (these, others) = rest.split_at(batch.len().min(rest.len()));
-            again.add_emphasized(batch, these);
-            let (copies, of) = copies(batch);
-            let emphasis: Vec<u32> = of.into_iter().map(|i| these[i]).collect();
-            again.add_emphasized(&copies, &emphasis);
+            again.add_pooling(batch, these);
             rest = others;
         })?;
         counts = again;
@@ -292,7 +288,7 @@ pub fn train(
                 })
                 .collect();
         calibrator.add(&first, &folds, &spec, &examples);
-        calibrator.add(&first, &folds, &spec, &copies(&examples).0);
+        calibrator.add(&first, &folds, &spec, &copies(&examples));
         Ok(())
     })?;
     drop(first);
@@ -344,10 +340,10 @@ pub fn train(
     })
 }
 
-/// The examples of languages once more for the pooled table, and the number of each.
-fn copies(examples: &[Example]) -> (Vec<Example>, Vec<usize>) {
-    let of_languages = examples.iter().enumerate().filter(|(_, e)| e.table != POOLED);
-    of_languages.map(|(i, e)| (Example { table: POOLED.to_string(), ..e.clone() }, i)).unzip()
+/// The examples of languages once more for the pooled table.
+fn copies(examples: &[Example]) -> Vec<Example> {
+    let of_languages = examples.iter().filter(|e| e.table != POOLED);
+    of_languages.map(|e| Example { table: POOLED.to_string(), ..e.clone() }).collect()
 }
 
 /// Calibration of the tables of the model that is retrained, when it has the same labels.
