@@ -1,7 +1,7 @@
 //! The pipeline, composed in one place.
 
 use crate::bayes::ranking;
-use crate::features::{Scratch, with_scratch};
+use crate::features::{Scratch, with_scratch, with_shared_scratch};
 use crate::language::detector::Prior;
 use crate::language::{Language, LanguageResult, LanguageSpan, LanguageVerdict, Ranked, spans};
 use crate::model::Model;
@@ -285,6 +285,15 @@ pub fn classify(model: &Model, article: &Article<'_>, options: &Options) -> Clas
 /// [`classify`], given up between two of its stages once `stop` says so. On a text of a megabyte the longest stage
 /// is about half of the whole.
 pub fn classify_unless<E>(
+    model: &Model,
+    article: &Article<'_>,
+    options: &Options,
+    stop: &dyn Fn() -> Result<(), E>,
+) -> Result<Classification, E> {
+    with_shared_scratch(|| classified(model, article, options, stop))
+}
+
+fn classified<E>(
     model: &Model,
     article: &Article<'_>,
     options: &Options,

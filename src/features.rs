@@ -15,6 +15,7 @@ pub use offers::Offers;
 use crate::class::{Class, lower};
 use crate::language::Found;
 use crate::language::detector::Likely;
+use crate::pool::Pool;
 use crate::text::normalize;
 use located::Part;
 use numbers::Numbers;
@@ -143,22 +144,38 @@ struct Folded {
     offers: Offers,
 }
 
-/// A thread keeps buffers for as many features at most, which few articles have.
+/// Buffers are kept for as many features at most, which few articles have.
 const KEPT_FEATURES: usize = 1 << 16;
 
 thread_local! {
-    /// Buffers that wait for their next text: a fresh table of features costs more than filling it.
-    static POOL: RefCell<Vec<Scratch>> = const { RefCell::new(Vec::new()) };
+    /// What the thread has at hand.
+    static OWN: RefCell<Vec<Scratch>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What no thread has.
+static SHARED: Pool<Vec<Scratch>> = Pool::new();
+
+/// While `work` goes on, the thread has the buffers that were used last, by whichever thread: for a text as a whole.
+pub fn with_shared_scratch<T>(work: impl FnOnce() -> T) -> T {
+    let swap = |with: Vec<Scratch>| {
+        OWN.try_with(|own| own.try_borrow_mut().map(|mut own| std::mem::replace(&mut *own, with)))
+    };
+    let Ok(Ok(own)) = swap(SHARED.take()) else { return work() };
+    let result = work();
+    if let Ok(Ok(shared)) = swap(own) {
+        SHARED.give_back(shared);
+    }
+    result
 }
 
 /// Lends the thread's buffers; others to whoever asks meanwhile.
 pub fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
-    let pooled = POOL.try_with(|pool| pool.try_borrow_mut().ok()?.pop());
+    let pooled = OWN.try_with(|own| own.try_borrow_mut().ok()?.pop());
     let mut scratch = pooled.ok().flatten().unwrap_or_default();
     let result = work(&mut scratch);
     if scratch.numbers.features.capacity() <= KEPT_FEATURES && scratch.list.capacity() <= KEPT_FEATURES {
-        // at the end of the thread there is no pool: the buffers go
-        let _ = POOL.try_with(|pool| pool.try_borrow_mut().map(|mut pool| pool.push(scratch)));
+        // at the end of the thread there is nothing to keep them in
+        let _ = OWN.try_with(|own| own.try_borrow_mut().map(|mut own| own.push(scratch)));
     }
     result
 }
@@ -522,6 +539,38 @@ mod tests {
             found.push(&text[place.start as usize..place.end as usize]);
         });
         found
+    }
+
+    #[test]
+    fn buffers_follow_the_texts_whatever_the_thread() {
+        // Only texts as large as this one leave so many features, and other tests have none.
+        let text: String =
+            (0..3_000_u32).map(|i| format!("w{} ", char::from_u32(0x4e00 + i).unwrap())).collect();
+        let spec = FeatureSpec { ngram_chars: 10_000, word_chars: 10_000, ..SPEC };
+        let capacity = |text: &str| {
+            with_shared_scratch(|| {
+                with_scratch(|scratch| {
+                    scratch.vectorize(text, &spec);
+                    scratch.numbers.features.capacity()
+                })
+            })
+        };
+        let filled = std::thread::scope(|scope| scope.spawn(|| capacity(&text)).join().unwrap());
+        assert!((9_000..KEPT_FEATURES).contains(&filled), "{filled}");
+        // Others may have them now; as soon as nobody has, they are lent again.
+        let again = (0..1_000).any(|_| {
+            std::thread::yield_now();
+            std::thread::scope(|scope| scope.spawn(|| capacity("short") == filled).join().unwrap())
+        });
+        assert!(again, "buffers of an ended thread are lost");
+        // Within a text they are the thread's: asking twice gives the same.
+        with_shared_scratch(|| {
+            let at = |scratch: &mut Scratch| {
+                scratch.vectorize("short", &spec);
+                scratch.numbers.features.as_ptr()
+            };
+            assert_eq!(with_scratch(at), with_scratch(at));
+        });
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod features;
 pub mod language;
 pub mod model;
 pub mod noise;
+mod pool;
 pub mod rpc;
 pub mod script;
 pub mod shutdown;

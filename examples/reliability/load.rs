@@ -333,10 +333,12 @@ pub async fn soak(lasts: Duration) -> Outcome {
     // The first third fills what is filled once.
     let slices = 12;
     let slice = lasts / slices;
-    let (mut memory, mut descriptors, mut p99, mut lost, mut sent) = (vec![], vec![], vec![], 0, 0);
+    let (mut memory, mut descriptors, mut p99) = (vec![], vec![], vec![]);
+    let (mut lost, mut refused, mut sent) = (0, 0, 0);
     for _ in 0..slices {
         let mut seen = open_loop(callers.clone(), most * 0.56, slice).await;
         lost += seen.sent() - seen.accepted.len();
+        refused += seen.refused.len();
         sent += seen.sent();
         p99.push(percentile(&mut seen.accepted, 99.0));
         memory.push(server.rss());
@@ -362,7 +364,8 @@ pub async fn soak(lasts: Duration) -> Outcome {
             && fds_last <= fds_first + 40
             && drift <= 10.0,
         format!(
-            "{:.0} s at 0.7 C ({:.0}/s) with {} attacks: {lost} of {sent} lost; memory {:.1} to {:.1} MiB over the last \
+            "{:.0} s at 0.7 C ({:.0}/s) with {} attacks: {lost} of {sent} lost, {refused} of them \
+            refused for want of room; memory {:.1} to {:.1} MiB over the last \
             two thirds ({slope:+.1} MiB/h), descriptors {fds_first} to {fds_last}, p99 {before:.1} to {after:.1} ms ({drift:+.0}%)",
             lasts.as_secs_f64(),
             most * 0.56,

@@ -7,8 +7,8 @@ use super::letters::Alphabet;
 use super::{Frame, Ranker, candidates};
 use crate::language::{Language, LanguageCandidate, Ranked};
 use crate::noise::{Host, Known, NoiseKind, NoiseSpan};
+use crate::pool::Pool;
 use crate::script::{Script, group_of, id, id_of};
-use std::cell::Cell;
 use std::ops::Range;
 
 /// Text looked at: the rest of a longer article is judged by its scripts only.
@@ -41,7 +41,7 @@ pub(in crate::noise) fn detect(
     let Some(language) = host.language else { return };
     let own = host.script.id();
     let text = &text[..crate::text::floor_boundary(text, REACH)];
-    let mut buffers = BUFFERS.try_with(Cell::take).unwrap_or_default();
+    let mut buffers = BUFFERS.take();
     let Buffers { seen, sentences, met } = &mut buffers;
     seen.clear();
     seen.resize(SLOTS, u16::MAX);
@@ -104,8 +104,7 @@ pub(in crate::noise) fn detect(
             push(s, sentence.range.clone(), host.script, ranked, confidence, ranker, spans);
         }
     }
-    // at the end of the thread there is nothing to keep them in
-    let _ = BUFFERS.try_with(|kept| kept.set(buffers));
+    BUFFERS.give_back(buffers);
 }
 
 /// What [`detect`] fills for a text, kept for the next one: at most as much as `REACH` has.
@@ -118,11 +117,7 @@ struct Buffers {
     met: Vec<u16>,
 }
 
-thread_local! {
-    static BUFFERS: Cell<Buffers> = const {
-        Cell::new(Buffers { seen: Vec::new(), sentences: Vec::new(), met: Vec::new() })
-    };
-}
+static BUFFERS: Pool<Buffers> = Pool::new();
 
 /// Whether a sentence is mainly in the host's script.
 fn own_share(s: &str, sentence: &Sentence, own: u8) -> bool {
