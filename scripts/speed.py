@@ -34,10 +34,11 @@ Written by `scripts/speed.sh DATA_DIR`: CPU time as ratios within one run, the l
 
 class Page:
     def __init__(self):
-        self.lines, self.counts = [], {"pass": 0, "short": 0}
+        # By heading, in the order they are written.
+        self.parts, self.lines = {}, []
 
     def part(self, title):
-        self.lines += ["", f"## {title}", ""]
+        self.parts[title] = self.lines = []
 
     def say(self, *lines):
         self.lines += lines
@@ -46,15 +47,16 @@ class Page:
         self.say("| goal | reached | bar | |", "| --- | ---: | ---: | --- |")
 
     def row(self, goal, reached, bar, met):
-        verdict = "pass" if met else "short"
-        self.counts[verdict] += 1
-        self.say(f"| {goal} | {reached} | {bar} | {verdict} |")
+        self.say(f"| {goal} | {reached} | {bar} | {'pass' if met else 'short'} |")
 
-    def tables(self, printed):
-        """Tables a program printed, verdicts counted."""
-        for verdict in self.counts:
-            self.counts[verdict] += len(re.findall(rf"\| {verdict} \|$", printed, re.MULTILINE))
-        self.say(printed.strip())
+    def text(self, before=""):
+        """The page; parts that were not made again are as they were."""
+        former = re.split(r"^## (.+)\n", before, flags=re.MULTILINE)[1:]
+        parts = dict(zip(former[::2], (part.strip() for part in former[1::2])))
+        parts |= {title: "\n".join(lines) for title, lines in self.parts.items()}
+        body = "\n\n".join(f"## {title}\n\n{part}" for title, part in parts.items())
+        met, missed = (len(re.findall(rf"\| {verdict} \|$", body, re.MULTILINE)) for verdict in ("pass", "short"))
+        return f"{PAGE}\nOn {os.cpu_count()} CPUs ({platform.machine()}): {met} pass, {missed} short.\n\n{body}\n"
 
 
 def printed(*command):
@@ -199,21 +201,18 @@ def main():
     page = Page()
     if "wire" in only:
         page.part("Beside an empty answer")
-        page.tables(printed(WIRE))
+        page.say(printed(WIRE).strip())
     if "pipeline" in only:
         page.part("Beside whatlang::detect")
-        page.tables(printed(f"{BENCH}/pipeline", *(["--quick"] if args.quick else [])))
+        page.say(printed(f"{BENCH}/pipeline", *(["--quick"] if args.quick else [])).strip())
     if "peers" in only:
         beside_peers(page, args.data)
     if "training" in only:
         training(page, args.data)
     if "size" in only:
         size(page)
-    counts = f"{page.counts['pass']} pass, {page.counts['short']} short"
-    text = PAGE + f"\nOn {os.cpu_count()} CPUs ({platform.machine()}): {counts}.\n" + "\n".join(page.lines) + "\n"
-    if only == PARTS:
-        args.page.write_text(text)
-    print(text)
+    args.page.write_text(page.text("" if only == PARTS else args.page.read_text()))
+    print(page.text())
 
 
 if __name__ == "__main__":

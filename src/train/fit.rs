@@ -229,33 +229,34 @@ pub fn fit_table(name: &str, rows: &Rows, recipe: &Recipe, left_out: &[u64]) -> 
         labels.iter().copied().zip(weights.iter().copied()).filter(move |weight| weight.1 >= least)
     };
     let weights = |i: usize| -> SmallVec<[f64; 20]> { kept(i).map(|weight| weight.1).collect() };
-    let importance: Vec<f32> = (0..rows.len())
-        .into_par_iter()
-        .map(|i| importance(recipe.variant, &weights(i), rows.row(i).counts, n_labels))
-        .collect();
+    // Importance and, where bytes are counted, how many a feature takes.
+    let value = |i: usize| -> (f32, f32) {
+        let weights = weights(i);
+        let cost = if recipe.bytes > 0.0 { packed_size(n_labels, &weights) } else { 0.0 };
+        (importance(recipe.variant, &weights, rows.row(i).counts, n_labels), cost)
+    };
+    let values: Vec<(f32, f32)> = (0..rows.len()).into_par_iter().map(value).collect();
     let mut keep: Vec<usize> =
         (0..rows.len()).filter(|&i| left_out.binary_search(&rows.hashes[i]).is_err()).collect();
     if recipe.bytes > 0.0 {
-        let cost: Vec<f32> =
-            (0..rows.len()).into_par_iter().map(|i| packed_size(n_labels, &weights(i))).collect();
-        let worth = |i: usize| importance[i] / cost[i];
-        keep.par_sort_unstable_by(|&a, &b| {
+        let worth = |i: usize| values[i].0 / values[i].1;
+        keep.sort_unstable_by(|&a, &b| {
             worth(b).total_cmp(&worth(a)).then(rows.hashes[a].cmp(&rows.hashes[b]))
         });
         let share = if left_out.is_empty() || name != POOLED { 1.0 } else { POOLED_SHARE };
         let mut left = (share * recipe.bytes * (rows.n_documents as f64).powf(2.0 / 3.0)) as f32;
         let fitting = keep.iter().take_while(|&&i| {
-            left -= cost[i];
+            left -= values[i].1;
             left >= 0.0
         });
         let fitting = fitting.count();
         keep.truncate(fitting);
     }
     let features = keep
-        .into_par_iter()
+        .into_iter()
         .map(|i| Feature {
             hash: rows.hashes[i],
-            importance: importance[i],
+            importance: values[i].0,
             weights: kept(i).map(|(label, weight)| (label, weight as f32)).collect(),
         })
         .collect();

@@ -44,9 +44,10 @@ impl SourceFolds {
             let input = findings.fit(name, &mut rows, recipe)?;
             Ok(Some((name, sources, Weights::pack(n_labels, vec![input])?)))
         });
-        let fitted: Vec<_> = fitted.collect::<Result<_, TrainError>>()?;
+        let fitted: Vec<Result<Option<_>, TrainError>> = fitted.collect();
         let mut folds = Self::default();
-        for (name, sources, weights) in fitted.into_iter().flatten() {
+        for fitted in fitted {
+            let Some((name, sources, weights)) = fitted? else { continue };
             let number = folds.weights.len();
             folds.weights.push(weights);
             folds.of_source.extend(sources.into_iter().map(|source| ((name.clone(), source), number)));

@@ -186,7 +186,8 @@ fn table_file(name: &str, table: &mut TableCounts) -> TableFile {
         .map(|e| Entry { cell: number[e.cell as usize], ..*e })
         .filter(|e| e.cell != u32::MAX)
         .collect();
-    entries.par_sort_unstable_by_key(|e| (e.hash, e.cell));
+    // Features are in order; only their cells have other numbers now.
+    entries.chunk_by_mut(|a, b| a.hash == b.hash).for_each(|same| same.sort_unstable_by_key(|e| e.cell));
     let mut last = 0_u64;
     let hashes = entries
         .iter()

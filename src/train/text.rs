@@ -148,9 +148,9 @@ pub fn fit_all(
         let labels = input.bias.iter().filter(|b| **b != f32::NEG_INFINITY).count();
         Ok((labels >= 2).then_some(input))
     };
-    let inputs: Vec<Option<TableInput>> =
-        counts.tables.par_iter_mut().map(fitted).collect::<Result<_, TrainError>>()?;
-    let inputs = inputs.into_iter().flatten().collect();
+    let inputs: Vec<Result<Option<TableInput>, TrainError>> =
+        counts.tables.par_iter_mut().map(fitted).collect();
+    let inputs = inputs.into_iter().filter_map(Result::transpose).collect::<Result<_, TrainError>>()?;
     Ok(Weights::pack(n_labels, inputs)?)
 }
 

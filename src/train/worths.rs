@@ -159,7 +159,7 @@ impl Appraiser {
 
     pub fn finish(self) -> BTreeMap<String, Worths> {
         let n_labels = self.n_labels;
-        let worths = self.tables.into_par_iter().map(|(name, mut table)| {
+        let worths = self.tables.into_iter().map(|(name, mut table)| {
             table.seen.sort_by_key(|seen| seen.key);
             let fitted = Regression::new(&table.seen, n_labels).fit();
             let of_group = fitted[..GROUPS].iter().map(|factor| factor.max(0.0) as f32).collect();

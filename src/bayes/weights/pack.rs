@@ -142,7 +142,7 @@ impl Packer {
                 (bucket_of(spread, n_buckets.max(1)), fingerprint_of(spread), f)
             })
             .collect();
-        features.par_sort_unstable_by(|a, b| {
+        features.sort_unstable_by(|a, b| {
             (a.0, a.1)
                 .cmp(&(b.0, b.1))
                 .then(b.2.importance.total_cmp(&a.2.importance))

@@ -6,7 +6,7 @@ use crate::features::FeatureSpec;
 use crate::storage::write_file;
 use crate::train::ledger::Ledger;
 use anyhow::{Context, anyhow};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 
 /// Counts decompress to no more than this.
@@ -29,16 +29,8 @@ fn read_one(path: &Path, task: TrainTask, spec: FeatureSpec) -> Result<Ledger, F
         .map_err(|e| Failure::Usage(anyhow!("{}: {e}", path.display())))
 }
 
-/// The same bytes by one worker or many.
-fn packed(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = zstd::Encoder::new(Vec::new(), zstd::DEFAULT_COMPRESSION_LEVEL)?;
-    encoder.multithread(rayon::current_num_threads() as u32)?;
-    encoder.write_all(bytes)?;
-    encoder.finish()
-}
-
 /// Writes the counts so that a reader sees all of them or the file as it was.
 pub(super) fn write(path: &Path, ledger: &mut Ledger) -> Result<(), Failure> {
-    let packed = packed(&ledger.to_bytes()).context("cannot compress the counts")?;
+    let packed = zstd::encode_all(ledger.to_bytes().as_slice(), 3).context("cannot compress the counts")?;
     write_file(path, &packed).map_err(|e| Failure::Work(anyhow!(e)))
 }
