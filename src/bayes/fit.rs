@@ -14,8 +14,8 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use std::collections::HashMap;
 
-/// Features fitted at a time, by one core, and such blocks at once.
-const BLOCK_FEATURES: usize = 1 << 14;
+/// Labels that features met, fitted at a time by one core, a feature's together; and such blocks at once.
+const BLOCK_PAIRS: usize = 1 << 15;
 const BLOCKS_AHEAD: usize = 32;
 
 /// Counts of one feature by label, labels ascending, counts above zero.
@@ -100,11 +100,19 @@ pub fn fit<'a>(
     }
     let bias = biases(variant, alpha, vocabulary, &total)?;
     let mut fitted = Fitted { bias, weights: Vec::with_capacity(features.len()) };
-    let (mut rest, mut blocks) = (features.peekable(), Vec::with_capacity(BLOCKS_AHEAD));
-    while rest.peek().is_some() {
-        blocks.clear();
-        while blocks.len() < BLOCKS_AHEAD && rest.peek().is_some() {
-            blocks.push(rest.by_ref().take(BLOCK_FEATURES).collect::<Vec<_>>());
+    let mut rest = features.peekable();
+    let mut block = || {
+        let (mut block, mut pairs) = (Vec::new(), 0);
+        while let Some(feature) = rest.next_if(|_| pairs < BLOCK_PAIRS) {
+            pairs += feature.labels.len();
+            block.push(feature);
+        }
+        (!block.is_empty()).then_some(block)
+    };
+    loop {
+        let blocks: Vec<Vec<FeatureCounts<'_>>> = std::iter::from_fn(&mut block).take(BLOCKS_AHEAD).collect();
+        if blocks.is_empty() {
+            return Ok(fitted);
         }
         let weights: Vec<Result<Vec<f64>, FitError>> =
             blocks.par_iter().map(|block| block_weights(variant, alpha, block)).collect();
@@ -112,7 +120,6 @@ pub fn fit<'a>(
             fitted.weights.append(&mut weights?);
         }
     }
-    Ok(fitted)
 }
 
 /// What a label's weight for a feature it never met is over that of everything, whatever the feature.
@@ -276,12 +283,12 @@ mod tests {
     #[test]
     fn blocks_do_not_show() {
         // More features than blocks at once, against the closed form.
-        let n = 540_000_u32;
+        let n = 1_100_000_u32;
         let rows: Vec<(Vec<u16>, Vec<f64>)> =
             (0..n).map(|i| (vec![(i % 20) as u16], vec![f64::from(i % 7 + 1)])).collect();
         let fitted = fit(Variant::Complement, 20, 0.3, rows.len(), features(&rows)).expect("a fit");
         assert_eq!(fitted.weights.len(), n as usize);
-        for i in [0_usize, 1, 16_383, 16_384, 524_288, 539_999] {
+        for i in [0_usize, 1, 32_767, 32_768, 1_048_576, 1_099_999] {
             let count = rows[i].1[0];
             let expected = ((count + 0.3) / 0.3_f64).ln();
             assert!((fitted.weights[i] - expected).abs() < 1e-9);

@@ -14,8 +14,9 @@ use tempfile::NamedTempFile;
 
 /// Documents handed on at a time.
 const BATCH: usize = 4096;
-/// Rows handed on by the thread that reads, and how often before they are taken.
+/// Rows handed on by the thread that reads, fewer where their texts are long; and how often before they are taken.
 const ROWS: usize = 256;
+const ROWS_BYTES: usize = 1 << 20;
 const ROWS_AHEAD: usize = 16;
 /// A row, where it stands, and whether its text is ham whatever the row says.
 type ReadRow = (Result<Document, CorpusError>, Place, bool);
@@ -175,7 +176,7 @@ impl Corpus {
 
     /// Sends every row, until nobody takes them any more.
     fn read_into(&self, rows: SyncSender<Vec<ReadRow>>) {
-        let mut some = Vec::with_capacity(ROWS);
+        let (mut some, mut bytes) = (Vec::with_capacity(ROWS), 0);
         for (paths, ham) in &self.parts {
             let mut options = self.options.clone();
             if *ham {
@@ -183,9 +184,13 @@ impl Corpus {
             }
             let mut documents = open(paths, &options);
             while let Some(row) = documents.next() {
+                bytes += row.as_ref().map_or(0, |document| document.text.len());
                 some.push((row, documents.place(), *ham));
-                if some.len() == ROWS && rows.send(std::mem::take(&mut some)).is_err() {
-                    return;
+                if some.len() == ROWS || bytes >= ROWS_BYTES {
+                    if rows.send(std::mem::take(&mut some)).is_err() {
+                        return;
+                    }
+                    bytes = 0;
                 }
             }
         }
