@@ -245,10 +245,7 @@ impl Counts {
 
     fn add_vectors(&mut self, batch: &[Example], vectors: &[Vector], take: impl Fn(&Example) -> bool) {
         for (example, vector) in batch.iter().zip(vectors).filter(|(example, _)| take(example)) {
-            match self.tables.get_mut(&example.table) {
-                Some(table) => table.add(example.into(), vector),
-                None => self.tables.entry(example.table.clone()).or_default().add(example.into(), vector),
-            }
+            self.tables.entry(example.table.clone()).or_default().add(example.into(), vector);
         }
     }
 
