@@ -34,6 +34,18 @@ impl Dice {
         (0..length).map(|_| of[self.roll(of.len())]).collect()
     }
 
+    /// Words anybody could say: two to four syllables each.
+    fn invented(&mut self, words: usize) -> String {
+        let syllable = |dice: &mut Self| {
+            let starts =
+                ["b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "br", "st", "tr"];
+            let ends = ["a", "e", "i", "o", "u", "an", "el", "in", "or", "us"];
+            starts[dice.roll(starts.len())].to_string() + ends[dice.roll(ends.len())]
+        };
+        let word = |dice: &mut Self| (0..2 + dice.roll(3)).map(|_| syllable(dice)).collect::<String>();
+        (0..words).map(|_| word(self)).collect::<Vec<_>>().join(" ")
+    }
+
     fn words(&mut self, of: &[char], words: usize) -> String {
         let words: Vec<String> = (0..words)
             .map(|_| {
@@ -87,12 +99,23 @@ fn case(kind: &str, dice: &mut Dice) -> String {
         "digits" => dice.words(&chars('0'..='9'), words),
         "deseret" => dice.words(&chars('𐐀'..='𐑏'), words),
         "private use" => dice.words(&chars('\u{e000}'..='\u{e03f}'), words),
-        _ => dice.words(&chars('ᚠ'..='ᛪ'), words),
+        "runes" => dice.words(&chars('ᚠ'..='ᛪ'), words),
+        _ => dice.invented(words),
     }
 }
 
-const KINDS: [&str; 9] =
-    ["letters", "cyrillic letters", "base64", "hex", "code", "digits", "deseret", "private use", "runes"];
+const KINDS: [&str; 10] = [
+    "letters",
+    "cyrillic letters",
+    "base64",
+    "hex",
+    "code",
+    "digits",
+    "deseret",
+    "private use",
+    "runes",
+    "syllables",
+];
 
 fn answer(model: &Model, text: &str) -> String {
     let article = Article { text, ..Article::default() };

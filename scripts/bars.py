@@ -93,7 +93,7 @@ def language(page, stage, data):
     page.least("FLORES test, strict", flores["accuracy_strict"], 0.975, "`eval --task language`")
     said = example("language_check", ROOT / "models/default", test)
     shown = "`cargo run --example language_check`"
-    page.least("no language (letters, base64, hex, code, digits, other scripts): `und` or `zxx`", *with_bar(pair(r"no language: (\d+) of (\d+)", said), 0.95, shown))
+    page.least("no language (letters, syllables, base64, hex, code, digits, other scripts): `und` or `zxx`", *with_bar(pair(r"no language: (\d+) of (\d+)", said), 0.95, shown))
     page.most("FLORES test sentences lost to it", *with_bar(pair(r"sentences lost: (\d+) of (\d+)", said), 0.01, shown))
     for name, goal in (("lines", "on two lines"), ("one line", "on one line")):
         found = pair(rf"two languages, {name}: boundary within a word in (\d+) of (\d+)", said)

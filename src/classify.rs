@@ -205,6 +205,7 @@ impl<'a> Prepared<'a> {
                 script: text.script(),
                 probability: 0.0,
                 reliable: false,
+                invented: false,
                 alternatives: Ranked::new(),
             },
             Some(detector) => {
@@ -564,7 +565,7 @@ fn tables(task: &TextTask, language: &LanguageResult) -> Tables {
 
 fn decide(task: &TextTask, p: &[f64], letters: u32, prepared: &Prepared<'_>) -> Decision {
     let top = p.iter().copied().fold(0.0, f64::max);
-    let known = prepared.known_language().is_some();
+    let known = prepared.known_language().is_some() && !prepared.language.invented;
     let few = |letters: u32| letters < task.rule.min_letters;
     if few(letters) && (prepared.language.reliable || few(counts(prepared.text.text).letters())) {
         Decision::Abstained(AbstainReason::TooShort)

@@ -5,6 +5,7 @@ pub mod prior;
 mod rows;
 pub mod spans;
 mod table;
+pub mod vocabulary;
 pub mod whatlang;
 
 pub use rows::Found;
@@ -108,6 +109,8 @@ pub struct LanguageResult {
     pub script: Script,
     pub probability: f64,
     pub reliable: bool,
+    /// Its words are likelier invented than the answer's language.
+    pub invented: bool,
     /// Best first, the answer itself included.
     pub alternatives: Ranked,
 }

@@ -209,7 +209,8 @@ fn detector(bundle: &Bundle) -> Result<Detector, ModelFormatError> {
             problem: "tensor calibration is not ascending, finite and positive".to_string(),
         });
     }
-    Ok(Detector::new(labels, weights, spec, temperatures))
+    let vocabulary = file.vocabulary(labels.len())?;
+    Ok(Detector::new(labels, weights, spec, temperatures).with_vocabulary(vocabulary))
 }
 
 /// Both results, the second computed by a thread of its own where one is to be had.

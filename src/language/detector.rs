@@ -3,6 +3,7 @@
 
 use super::prior::{log_prior, log_prior_among_relatives, relatives};
 use super::rows::Rows;
+use super::vocabulary::Vocabulary;
 use super::whatlang::{Peer, may_be_said_latin, opinion, peer};
 use super::{Language, LanguageCandidate, LanguageResult, LanguageVerdict, RankLanguages, Ranked};
 use crate::bayes::weights::Weights;
@@ -47,6 +48,15 @@ const ALLOWED_ODDS: f64 = 50.0;
 /// An answer is reliable from this probability on.
 const RELIABLE: f64 = 0.95;
 
+/// Natural-log odds from which on words are taken for invented, and from which on the text is in no language.
+const INVENTED: f64 = 2.0;
+const SURELY_INVENTED: f64 = 5.0;
+/// What n-grams add to that, for each unit of [`Judged::resemblance`] under the usual.
+const UNUSUAL: f64 = 3.0;
+const USUAL: f64 = 0.5;
+/// What an answer needs for its words to be asked beside the first one's: relatives share most of theirs.
+const ALSO: f64 = 0.1;
+
 /// A lead per n-gram above which no text is Latin taken for something else: whatlang need not be asked.
 const CLEAR: f64 = 0.5;
 /// What lies this far behind the best label would not show in any probability.
@@ -82,10 +92,12 @@ pub struct Judged {
 impl Judged {
     /// Whether the text resembles no language of the model.
     fn is_strange(&self) -> bool {
-        self.familiar < FAMILIAR
-            || self.one_alphabet
-                && self.units >= FIT_UNITS
-                && self.fit + FIT_OF_FAMILIAR * self.familiar < FIT
+        self.familiar < FAMILIAR || self.one_alphabet && self.units >= FIT_UNITS && self.resemblance() < FIT
+    }
+
+    /// How like a language a text in one alphabet is: sentences are above [`USUAL`] mostly, pronounceable nonsense below.
+    fn resemblance(&self) -> f64 {
+        self.fit + FIT_OF_FAMILIAR * self.familiar
     }
 }
 
@@ -181,6 +193,7 @@ pub struct Detector {
     spec: FeatureSpec,
     /// `(n-grams, temperature)`, ascending: more text repeats itself more, so its scores say less each.
     temperatures: Vec<(f32, f32)>,
+    vocabulary: Vocabulary,
 }
 
 /// What the caller believes before reading.
@@ -199,7 +212,13 @@ impl Detector {
         temperatures: Vec<(f32, f32)>,
     ) -> Self {
         let rows = Arc::new(Rows::new(&labels, &weights));
-        Self { facts: LabelFacts::of(&labels), rows, labels, weights, spec, temperatures }
+        let vocabulary = Vocabulary::default();
+        Self { facts: LabelFacts::of(&labels), rows, labels, weights, spec, temperatures, vocabulary }
+    }
+
+    /// The same with the words of its labels.
+    pub fn with_vocabulary(self, vocabulary: Vocabulary) -> Self {
+        Self { vocabulary, ..self }
     }
 
     pub fn labels(&self) -> &[(Language, Script)] {
@@ -441,7 +460,7 @@ impl Detector {
         let glance = looked_at.as_str();
         let (judged, may_be_latin) = self.posterior(glance, prior, likely);
         if may_be_latin.is_none() {
-            let seen = self.result(glance, judged, None, likely);
+            let seen = self.result(glance, judged, None, prior, likely);
             let sure = seen.alternatives.first().is_some_and(|best| best.probability >= SURE);
             if sure && matches!(seen.verdict, LanguageVerdict::Known(_)) {
                 return seen;
@@ -454,7 +473,7 @@ impl Detector {
     fn detect_sample(&self, sample: &str, prior: &Prior<'_>, likely: &mut Vec<Likely>) -> LanguageResult {
         let (judged, may_be) = self.posterior(sample, prior, likely);
         let latin = may_be.and_then(|may_be| latin(sample, may_be, prior, judged.units));
-        self.result(sample, judged, latin, likely)
+        self.result(sample, judged, latin, prior, likely)
     }
 
     /// What a sample's posterior comes to; `latin` with its probability, where whatlang names it.
@@ -463,6 +482,7 @@ impl Detector {
         sample: &str,
         judged: Judged,
         latin: Option<(Language, f64)>,
+        prior: &Prior<'_>,
         likely: &mut Vec<Likely>,
     ) -> LanguageResult {
         let Judged { script, letters, .. } = judged;
@@ -471,6 +491,7 @@ impl Detector {
             script,
             probability: if verdict == LanguageVerdict::NoContent { 1.0 } else { 0.0 },
             reliable: false,
+            invented: false,
             alternatives: Ranked::new(),
         };
         if letters == 0 {
@@ -495,6 +516,7 @@ impl Detector {
                 script,
                 probability,
                 reliable: probability >= RELIABLE,
+                invented: false,
                 alternatives,
             };
         }
@@ -505,13 +527,31 @@ impl Detector {
         if judged.is_strange() || script == Script::LATIN && is_code(sample) {
             return LanguageResult { alternatives, ..nothing(LanguageVerdict::Undetermined) };
         }
+        let invented = self.invented(sample, &judged, prior, likely);
+        if invented >= SURELY_INVENTED {
+            return LanguageResult { invented: true, alternatives, ..nothing(LanguageVerdict::Undetermined) };
+        }
+        let invented = invented >= INVENTED;
         LanguageResult {
             verdict: LanguageVerdict::Known(best.language),
             script: best.script,
             probability,
-            reliable: probability >= RELIABLE,
+            reliable: probability >= RELIABLE && !invented,
+            invented,
             alternatives,
         }
+    }
+
+    /// Natural-log odds that a sample's words are invented, over the likeliest languages in order.
+    fn invented(&self, sample: &str, judged: &Judged, prior: &Prior<'_>, likely: &[Likely]) -> f64 {
+        let asked = likely.iter().enumerate().take_while(|(place, l)| *place == 0 || l.p >= ALSO);
+        let odds = asked.map(|(_, l)| {
+            let hinted = prior.hint.is_some_and(|hint| hint.folded() == self.labels[l.label].0.folded());
+            let odds = self.vocabulary.invented(l.label, self.facts[l.label].group, sample);
+            odds - if hinted { HINT_ODDS.ln() } else { 0.0 }
+        });
+        let unusual = if judged.one_alphabet { UNUSUAL * (USUAL - judged.resemblance()) } else { 0.0 };
+        odds.fold(f64::INFINITY, f64::min) + unusual
     }
 }
 

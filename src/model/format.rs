@@ -7,6 +7,7 @@ use crate::bayes::calibration::{Confidence, Confidences};
 use crate::bayes::odds::{Curve, Odds};
 use crate::bayes::weights::{Codebooks, Table, Weights, WeightsError};
 use crate::features::{self, FeatureSpec, Offers};
+use crate::language::vocabulary::Vocabulary;
 use bytes::Bytes;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::borrow::Cow;
@@ -208,6 +209,18 @@ impl<'a> TaskFile<'a> {
     }
 
     /// The weights in this file, for a card's labels and tables.
+    /// Files of earlier releases have none.
+    pub fn vocabulary(&self, n_labels: usize) -> Result<Vocabulary, ModelFormatError> {
+        if self.tensors.tensor(WORDS).is_err() {
+            return Ok(Vocabulary::default());
+        }
+        let known = self.f32s(WORDS_KNOWN)?;
+        if known.len() != n_labels {
+            return self.wrong(format!("{} shares of known words for {n_labels} labels", known.len()));
+        }
+        Vocabulary::new(self.raw(WORDS, Dtype::U8)?, known).or_else(|problem| self.wrong(problem))
+    }
+
     pub fn weights(&self, card: &TaskCard) -> Result<Weights, ModelFormatError> {
         let (n_labels, n_tables) = (card.labels.len(), card.tables.len());
         let biases = self.f32s("bias")?;
@@ -260,6 +273,8 @@ impl<'a> TaskFile<'a> {
     }
 }
 
+const WORDS: &str = "words";
+const WORDS_KNOWN: &str = "words_known";
 const CONFIDENCE: &str = "confidence";
 const CONFIDENCE_ENDS: &str = "confidence_ends";
 
@@ -358,6 +373,15 @@ pub fn confidence_tensors(confidences: &Confidences) -> [(String, TensorBytes); 
     ]
 }
 
+/// The tensors [`TaskFile::vocabulary`] reads.
+pub fn vocabulary_tensors(vocabulary: &Vocabulary) -> [(String, TensorBytes); 2] {
+    let known = vocabulary.known();
+    [
+        (WORDS.to_string(), TensorBytes::raw(Dtype::U8, 1, vocabulary.blocks())),
+        (WORDS_KNOWN.to_string(), TensorBytes::f32s(vec![known.len()], known)),
+    ]
+}
+
 /// The tensors [`TaskFile::odds`] reads.
 pub fn odds_tensors(odds: &Odds) -> Vec<(String, TensorBytes)> {
     let curves: Vec<f32> = odds.curves.iter().flat_map(Curve::parameters).collect();
@@ -399,5 +423,24 @@ mod tests {
         let cut = starts("lengths", lengths(&of[..of.len() - 1])).expect_err("cut off");
         assert!(cut.to_string().starts_with("topic.safetensors: tensor lengths ends within"), "{cut}");
         assert!(starts("other", TensorBytes::u32s(&known)).is_err());
+    }
+
+    #[test]
+    fn words_are_read_where_there_are_any_and_refused_where_they_are_of_other_labels() {
+        let read = |tensors: Vec<(String, TensorBytes)>, n_labels| {
+            let bytes = Bytes::from(serialize(tensors).expect("writes"));
+            TaskFile::open("language.safetensors", &bytes).expect("opens").vocabulary(n_labels)
+        };
+        let other = || vec![("bias".to_string(), TensorBytes::f32s(vec![1], &[0.0]))];
+        assert!(read(other(), 2).expect("a file of an earlier release").known().is_empty());
+        let known = Vocabulary::new(vec![0; 64].into(), vec![0.5, 0.25]).expect("is whole");
+        let words = || vocabulary_tensors(&known).into_iter().collect::<Vec<_>>();
+        assert_eq!(read(words(), 2).expect("reads").known(), [0.5, 0.25]);
+        let wrong = read(words(), 3).expect_err("another number of labels").to_string();
+        assert!(wrong.contains("2 shares of known words for 3 labels"), "{wrong}");
+        let mut torn = words();
+        torn[0].1 = TensorBytes::raw(Dtype::U8, 1, &[0; 63]);
+        let wrong = read(torn, 2).expect_err("no whole block").to_string();
+        assert!(wrong.starts_with("language.safetensors: 63 bytes of words"), "{wrong}");
     }
 }

@@ -175,3 +175,42 @@ fn spam_is_known_by_what_it_offers_in_languages_without_any_to_learn_from() {
     let talk = "Gostei muito do texto, principalmente da parte sobre o cassino que fechou em 1946.";
     assert_eq!(classified(&model, talk).spam.verdict, SpamVerdict::Ham);
 }
+
+#[test]
+fn invented_words_are_of_no_language_and_have_no_topic() {
+    let model = model();
+    let texts = [
+        "torimalo sabedu rilokan davese molatu nivoran basidel kerotan lumivo sadoran belitu koravan",
+        "vostrinel zubrado kistolan proverin dastrelo fugantis mobrelun stavoker nilgado brustenil",
+        "Dapirom selanti kuvore, manidos tabelu gorsani. Pilavor endite zomaru, kelinos bratulan vosidem rastu.",
+        "гоматил вусорен пилады, карбона зудеме лотанир сыворек даптуни мелорас гантубы рисоле",
+    ];
+    let mut undetermined = 0;
+    for text in texts {
+        let got = classified(&model, text);
+        assert!(!got.language.reliable && got.language.invented, "{text}");
+        assert_eq!(got.topic_decision, Decision::Abstained(AbstainReason::UnknownLanguage), "{text}");
+        undetermined += usize::from(got.language.verdict == LanguageVerdict::Undetermined);
+    }
+    assert!(undetermined >= 2, "{undetermined} of {} are in no language", texts.len());
+}
+
+#[test]
+fn what_people_chat_is_in_their_language() {
+    let model = model();
+    let texts = [
+        ("eng", "lol idk m8, gonna grab sum food then hit the gym, u comin or nah? txt me l8r"),
+        ("tur", "Akşam yemeğe gidelim mi :) Ben ceketimi getirdim, öğle arası da olur"),
+        ("ind", "wkwk iya kak, aku juga mau ikut tapi belum makan, nanti jam brp ketemu di sana?"),
+        ("rus", "ну чё там, ты идёшь сегодня или опять дома сидеть будешь? я уже выхожу"),
+        ("spa", "jaja no mames, q onda con eso, ya voy pa alla pero espérame tantito porfa"),
+    ];
+    for (code, text) in texts {
+        let got = classified(&model, text);
+        assert!(
+            matches!(got.language.verdict, LanguageVerdict::Known(l) if l.folded() == Language::parse(code).unwrap().folded()),
+            "{code}: {:?}",
+            got.language
+        );
+    }
+}

@@ -13,9 +13,12 @@ use crate::features::{FeatureSpec, Weighting};
 use crate::language::Language;
 use crate::language::detector::{Detector, POOLED, Prior, RELATIVES};
 use crate::language::prior::{OFFICIAL, log_prior, relatives, worth};
-use crate::model::format::{TensorBytes, pipeline_fingerprint, serialize, weight_tensors};
+use crate::language::vocabulary::{Shares, WordCounts};
+use crate::model::format::{
+    TensorBytes, pipeline_fingerprint, serialize, vocabulary_tensors, weight_tensors,
+};
 use crate::model::manifest::{FeatureCard, LabelCard, RecipeCard, ScoreCard, TaskCard};
-use crate::script::{Script, counts};
+use crate::script::{Script, counts, group_of};
 use crate::text::normalize;
 use crate::train::counts::{Counts, Example};
 use crate::train::fit::Recipe;
@@ -275,7 +278,9 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     };
     let mut seen: BTreeMap<String, u64> = labels.iter().map(|label| (label.clone(), 0)).collect();
     let mut counted = Counts::new(SPEC);
+    let group = |label: u16| group_of(pairs[usize::from(label)].1.id());
     let mut parents = Parents::default();
+    let (mut words, mut words_held_back) = (WordCounts::new(pairs.len()), WordCounts::new(pairs.len()));
     for_each_chosen("counting", &mut |taken| {
         for candidate in &taken {
             *sources.entry(candidate.source.clone()).or_default() += 1;
@@ -285,12 +290,15 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
         let mut examples = Vec::with_capacity(taken.len());
         for Candidate { text, label, source, .. } in taken {
             let listed = is_word_list(&text);
+            let held_back = is_held_back(&text) && !listed;
+            let counted = if held_back { &mut words_held_back } else { &mut words };
+            counted.add(usize::from(label), group(label), &text);
             let example = |table: &str, text: String| Example {
                 table: table.to_string(),
                 // Balance is by language: the data's sources are one here.
                 source: String::new(),
                 label,
-                held_back: is_held_back(&text) && !listed,
+                held_back,
                 text,
             };
             // Relatives are told apart on texts of one kind: rows without a source of their own.
@@ -334,13 +342,22 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     })?;
     // A fixed share of a large corpus is more than one temperature per length needs.
     held_back.sort_by_key(|(text, _)| xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
+    // What a vocabulary knows is learned on all of them, as each language has its own.
+    let vocabulary = words.vocabulary(vec![0.0; pairs.len()]);
+    let mut shares = Shares::new(pairs.len());
+    held_back
+        .iter()
+        .for_each(|(text, label)| shares.add(&vocabulary, usize::from(*label), group(*label), text));
+    words.extend(words_held_back);
+    let vocabulary = words.vocabulary(shares.known());
     held_back.truncate(20_000);
     // How sure to be is learned where the prior expects text to come from.
     let common = |(_, label): &&(String, u16)| log_prior(pairs[usize::from(*label)].0) >= OFFICIAL;
     let expected: Vec<(String, u16)> = held_back.iter().filter(common).cloned().collect();
     let expected = if expected.is_empty() { &held_back } else { &expected };
     let points = temperatures(&score_pieces(&uncalibrated, expected));
-    let detector = Detector::new(pairs.clone(), uncalibrated.weights().clone(), SPEC, points.clone());
+    let detector = Detector::new(pairs.clone(), uncalibrated.weights().clone(), SPEC, points.clone())
+        .with_vocabulary(vocabulary.clone());
     let outcomes: Vec<Outcome> = held_back
         .par_iter()
         .map(|(text, label)| {
@@ -387,6 +404,7 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
     let mut tensors = weight_tensors(&weights);
     let calibration: Vec<f32> = points.iter().flat_map(|p| [p.0, p.1]).collect();
     tensors.push(("calibration".to_string(), TensorBytes::f32s(vec![points.len(), 2], &calibration)));
+    tensors.extend(vocabulary_tensors(&vocabulary));
     let file = serialize(tensors).map_err(|e| Failure::Work(anyhow!(e)))?;
     Ok(Trained { card, file, report: TrainReport { read, labels: seen, scores: Some(scores), unseen: None } })
 }
