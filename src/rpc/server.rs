@@ -223,9 +223,14 @@ const WARM_UP: [&str; 3] = [
     "因为预计有风暴，星期日两岛之间的渡轮停航。",
 ];
 
-/// Touches every part of the model once, so that the first caller does not pay for it.
+/// Bytes of an article.
+const ARTICLE: usize = 6 << 10;
+
+/// Touches every part of the model, so that the first caller does not pay for it; with an article of some length at last,
+/// as buffers grow with the text.
 fn warm_up(model: &Model) {
-    for text in WARM_UP {
+    let long = WARM_UP[0].repeat(ARTICLE / WARM_UP[0].len());
+    for text in WARM_UP.into_iter().chain([long.as_str()]) {
         let article = Article { text, ..Article::default() };
         std::hint::black_box(classify(model, &article, &Options::default()));
     }
