@@ -16,7 +16,7 @@ const WORDS_IN_BLOCK: usize = 50;
 /// Words looked at, and the fewest that tell anything.
 const LOOKED_AT: usize = 32;
 const FEWEST: usize = 5;
-/// Letters and digits mixed, as in hashes and keys, are no word from so many characters on, and as many as these make.
+/// Letters and digits mixed, as in hashes and keys, are no word from so many bytes on, and as many as these make.
 const MIXED: usize = 16;
 const WORD: usize = 6;
 /// Share of known words under which a label's writing has no words between blanks, or too many forms of them.
