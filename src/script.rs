@@ -134,6 +134,12 @@ pub(crate) fn id_of(c: char) -> u8 {
     if value < table::COUNT { value as u8 } else { table::extensions(value).map_or(id::UNKNOWN, |e| e.0) }
 }
 
+/// Whether a character is a letter of some script: what words are made of.
+#[inline]
+pub(crate) fn is_letter(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_alphabetic() } else { !matches!(id_of(c), id::COMMON | id::UNKNOWN) }
+}
+
 /// Scripts that are written together count as one script of a run.
 #[inline]
 pub(crate) fn group_of(script: u8) -> u8 {

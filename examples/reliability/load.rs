@@ -341,14 +341,15 @@ pub async fn soak(lasts: Duration) -> Outcome {
     // The first third fills what is filled once.
     let slices = 12;
     let slice = lasts / slices;
+    let finding = slice.min(Duration::from_secs(50)) / 10;
     let (mut memory, mut descriptors, mut p99, mut speeds) = (vec![], vec![], vec![], vec![]);
     let (mut lost, mut refused, mut sent) = (0, 0, 0);
     for _ in 0..slices {
         quiet.store(true, Ordering::Relaxed);
-        let most = capacity(callers.clone(), slice.min(Duration::from_secs(50)) / 10).await;
+        let most = capacity(callers.clone(), finding).await;
         quiet.store(false, Ordering::Relaxed);
         speeds.push(most);
-        let mut seen = open_loop(callers.clone(), most * 0.56, slice * 9 / 10).await;
+        let mut seen = open_loop(callers.clone(), most * 0.56, slice - finding).await;
         lost += seen.sent() - seen.accepted.len();
         refused += seen.refused.len();
         sent += seen.sent();

@@ -4,7 +4,7 @@
 //! sentence's, are among a language's thousand most frequent, which invented ones hardly ever are.
 
 use crate::class::lower;
-use crate::script::{group_of, id, id_of};
+use crate::script::{group_of, id_of, is_letter};
 use bytes::Bytes;
 use std::collections::HashMap;
 
@@ -101,11 +101,8 @@ fn log_odds(known: usize, all: usize, of_language: f64) -> f64 {
 /// What stands between signs and blanks and begins with a letter of the scripts of `group`, digits aside, which some
 /// write for letters.
 fn words(text: &str, group: u8) -> impl Iterator<Item = &str> {
-    let letter = |c: char| {
-        if c.is_ascii() { c.is_ascii_alphabetic() } else { !matches!(id_of(c), id::COMMON | id::UNKNOWN) }
-    };
-    let first = move |word: &str| word.chars().find(|c| letter(*c));
-    text.split(move |c: char| !letter(c) && !c.is_ascii_digit())
+    let first = |word: &str| word.chars().find(|c| is_letter(*c));
+    text.split(|c: char| !is_letter(c) && !c.is_ascii_digit())
         .filter(move |word| first(word).is_some_and(|c| group_of(id_of(c)) == group))
 }
 

@@ -291,8 +291,8 @@ pub fn train(args: &TrainArgs, data: &Corpus, interrupt: &Interrupt) -> Result<T
         for Candidate { text, label, source, .. } in taken {
             let listed = is_word_list(&text);
             let held_back = is_held_back(&text) && !listed;
-            let counted = if held_back { &mut words_held_back } else { &mut words };
-            counted.add(usize::from(label), group(label), &text);
+            let known = if held_back { &mut words_held_back } else { &mut words };
+            known.add(usize::from(label), group(label), &text);
             let example = |table: &str, text: String| Example {
                 table: table.to_string(),
                 // Balance is by language: the data's sources are one here.

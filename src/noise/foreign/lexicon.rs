@@ -5,7 +5,7 @@
 
 use crate::class::lower;
 use crate::language::Language;
-use crate::script::{Script, id, id_of};
+use crate::script::{Script, id, is_letter};
 
 /// Languages with a sketch, in the order of the table.
 pub const LANGUAGES: [&str; 42] = [
@@ -258,10 +258,7 @@ pub fn is_rich(index: usize) -> bool {
 
 /// Words of a text: what stands between signs, blanks and digits.
 pub fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| {
-        if c.is_ascii() { !c.is_ascii_alphabetic() } else { matches!(id_of(c), id::COMMON | id::UNKNOWN) }
-    })
-    .filter(|word| !word.is_empty())
+    text.split(|c| !is_letter(c)).filter(|word| !word.is_empty())
 }
 
 /// Where a language has its sketch.
