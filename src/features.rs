@@ -10,6 +10,7 @@ mod numbers;
 mod offers;
 
 pub use located::Located;
+pub use numbers::Numbered;
 pub use offers::Offers;
 
 use crate::class::{Class, lower};
@@ -104,6 +105,18 @@ fn mix(a: u64, b: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64)
 }
 
+/// What has a feature's hash.
+pub trait Hashed: Copy {
+    fn hash(&self) -> u64;
+}
+
+impl<T: Copy> Hashed for (u64, T) {
+    #[inline]
+    fn hash(&self) -> u64 {
+        self.0
+    }
+}
+
 /// Buffers to reuse from document to document.
 #[derive(Debug, Default)]
 pub struct Scratch {
@@ -173,7 +186,7 @@ pub fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     let pooled = OWN.try_with(|own| own.try_borrow_mut().ok()?.pop());
     let mut scratch = pooled.ok().flatten().unwrap_or_default();
     let result = work(&mut scratch);
-    if scratch.numbers.features.capacity() <= KEPT_FEATURES && scratch.list.capacity() <= KEPT_FEATURES {
+    if scratch.numbers.capacity() <= KEPT_FEATURES && scratch.list.capacity() <= KEPT_FEATURES {
         // at the end of the thread there is nothing to keep them in
         let _ = OWN.try_with(|own| own.try_borrow_mut().map(|mut own| own.push(scratch)));
     }
@@ -394,9 +407,15 @@ impl Scratch {
         looked_at
     }
 
-    /// Features of the text at hand by number: `(hash, 0)`.
-    pub fn numbered(&self) -> &[(u64, u32)] {
-        &self.numbers.features
+    /// Features of the text at hand by number.
+    pub fn numbered(&self) -> &[Numbered] {
+        self.numbers.features()
+    }
+
+    /// Sums up to each place of what [`Self::vectorize_located`] found, for [`Located::score`]: [`Scratch::terms`]
+    /// holds, by number, what a feature is worth to each of `n_tables`.
+    pub fn sum_located(&mut self, n_tables: usize) {
+        self.located.sum(self.numbers.features(), &self.terms, n_tables);
     }
 
     /// Fills [`Scratch::by_number`] with the document vector of `text`, [`Scratch::vector`] with that of its n-grams
@@ -409,7 +428,7 @@ impl Scratch {
         let looked_at = self.folded.fold(text, spec.ngram_chars.max(spec.word_chars) as usize);
         let whole = Part { text, bytes: 0..looked_at, folded: &self.folded, spec, counted: true };
         self.located.add_words(&whole, &mut self.numbers);
-        self.numbers.weights(spec.weighting, &mut self.by_number);
+        self.numbers.weigh(spec.weighting, &mut self.by_number);
         self.vector.clear();
         self.vector.extend(self.by_number.iter().map(|of| self.numbers.named(of)));
         self.offers = self.located.add_marks(&whole, &mut self.numbers);
@@ -551,7 +570,7 @@ mod tests {
             with_shared_scratch(|| {
                 with_scratch(|scratch| {
                     scratch.vectorize(text, &spec);
-                    scratch.numbers.features.capacity()
+                    scratch.numbers.capacity()
                 })
             })
         };
@@ -567,7 +586,7 @@ mod tests {
         with_shared_scratch(|| {
             let at = |scratch: &mut Scratch| {
                 scratch.vectorize("short", &spec);
-                scratch.numbers.features.as_ptr()
+                scratch.numbers.features().as_ptr()
             };
             assert_eq!(with_scratch(at), with_scratch(at));
         });

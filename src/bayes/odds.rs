@@ -7,8 +7,8 @@
 //! `ln (N_ham + μ) / (N_spam + μ)` on top, so that two look-ups say what a full table would.
 //! Weights are stored under the label they speak for; the second bias is that constant.
 
-use super::weights::{Record, Table, Weights};
-use crate::features::{Offers, WEIGHT_SCALE};
+use super::weights::{Record, Table, Unknown, Weights};
+use crate::features::{Hashed, Offers, WEIGHT_SCALE};
 
 /// Labels of a two-label task, in this order.
 pub const HAM: usize = 0;
@@ -102,37 +102,30 @@ pub fn each_term(
     weights: &Weights,
     own: usize,
     pooled: Option<usize>,
-    features: &[(u64, u32)],
+    features: &[impl Hashed],
     mut each: impl FnMut(usize, f64),
 ) {
     let tables = weights.tables();
     let Some(own) = tables.get(own) else { return };
     let pooled = pooled.and_then(|table| tables.get(table)).filter(|table| table.name != own.name);
     let constant = constant(own);
-    let mut unknown = [(0, 0); BATCH];
-    for (batch, features) in features.chunks(BATCH).enumerate() {
-        let (mut index, mut n_unknown) = (batch * BATCH, 0);
-        weights.look_up_all(own, features, |(hash, _), record| {
-            match record {
-                Some(record) => each(index, signed(weights, record)),
-                None => {
-                    unknown[n_unknown] = (hash, index as u32);
-                    n_unknown += 1;
-                }
-            }
-            index += 1;
+    for (batch, features) in features.chunks(Unknown::MOST).enumerate() {
+        let first = batch * Unknown::MOST;
+        let mut unknown = Unknown::default();
+        weights.look_up_all(own, features, &mut unknown, |index, record| {
+            each(first + index, signed(weights, record));
         });
         let Some(pooled) = pooled else { continue };
-        weights.look_up_all(pooled, &unknown[..n_unknown], |(_, index), record| {
-            if let Some(record) = record {
-                each(index as usize, signed(weights, record) + constant);
-            }
+        let mut left = [(0, 0); Unknown::MOST];
+        let left = &mut left[..unknown.indices().len()];
+        for (left, index) in left.iter_mut().zip(unknown.indices()) {
+            *left = (features[index].hash(), first + index);
+        }
+        weights.look_up_all(pooled, left, &mut Unknown::default(), |index, record| {
+            each(left[index].1, signed(weights, record) + constant);
         });
     }
 }
-
-/// Features whose pooled look-ups wait for each other.
-const BATCH: usize = 256;
 
 /// Adds up a document vector: log-odds of spam, before calibration.
 pub fn score(weights: &Weights, own: usize, pooled: Option<usize>, vector: &[(u64, u32)]) -> f64 {

@@ -108,19 +108,19 @@ pub fn observe(
         terms.sum()
     };
     let whole = ((0..tables.len()).map(score).collect(), scratch.by_number.len());
-    scratch.located.sum(&terms, tables.len());
+    scratch.terms = terms;
+    scratch.sum_located(tables.len());
     let located = &scratch.located;
     let mut observed = Observed { whole, used, offers: scratch.offers, ..Observed::default() };
     let mut scores = Scores::new();
     observed.pieces.reserve(pieces.len() * tables.len());
     for piece in &pieces {
         scores.clear();
-        if let Some(features) = located.score(piece, &mut scores) {
+        if let Some(features) = located.score(piece, tables.len(), &mut scores) {
             let features = features.round() as usize;
             observed.pieces.extend(scores.iter().map(|score| (NORM * score, features)));
         }
     }
-    scratch.terms = terms;
     observed
 }
 

@@ -25,6 +25,7 @@ pub use pack::{Feature, LabelWeights, TableInput, packed_size};
 
 use super::calibration::Scaling;
 use super::scaled_softmax;
+use crate::features::Hashed;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -121,6 +122,34 @@ struct Where {
     at: u32,
     end: u32,
     fingerprint: u16,
+}
+
+/// Indices of what a table does not know among [`Unknown::MOST`] features at most.
+pub struct Unknown {
+    indices: [u16; Self::MOST],
+    n: usize,
+}
+
+impl Unknown {
+    pub const MOST: usize = 256;
+
+    #[inline]
+    fn add(&mut self, index: usize, unknown: bool) {
+        if let Some(next) = self.indices.get_mut(self.n) {
+            *next = index as u16;
+            self.n += usize::from(unknown);
+        }
+    }
+
+    pub fn indices(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.indices[..self.n].iter().map(|index| usize::from(*index))
+    }
+}
+
+impl Default for Unknown {
+    fn default() -> Self {
+        Self { indices: [0; Self::MOST], n: 0 }
+    }
 }
 
 /// Codebooks: the weights of the levels of each kind of code.
@@ -498,29 +527,40 @@ impl Weights {
         record.is_some()
     }
 
-    /// Calls `each` with what the table knows of each feature, in order: [`Self::get`] for many, which
-    /// waits for memory once for all that are looked up at once.
+    /// Calls `each` with the index and the record of each feature that the table knows, in order: [`Self::get`] for
+    /// many, which waits for memory once for all that are looked up at once. The indices of the others, in no
+    /// order, are added to `unknown`.
     #[inline]
-    pub fn look_up_all(
+    pub fn look_up_all<F: Hashed>(
         &self,
         table: &Table,
-        features: &[(u64, u32)],
-        mut each: impl FnMut((u64, u32), Option<Record<'_>>),
+        features: &[F],
+        unknown: &mut Unknown,
+        mut each: impl FnMut(usize, Record<'_>),
     ) {
-        for features in features.chunks(AHEAD) {
-            let mut places = [Where::default(); AHEAD];
-            let places = &mut places[..features.len()];
+        for (chunk, features) in features.chunks(AHEAD).enumerate() {
             // nothing but loads that wait for nothing: as many are under way as the processor can have
-            let touched = features.iter().filter_map(|(hash, _)| self.buckets.get(self.bucket(table, *hash)));
+            let touched =
+                features.iter().filter_map(|feature| self.buckets.get(self.bucket(table, feature.hash())));
             std::hint::black_box(touched.fold(0, |all, bucket| all ^ bucket.bits));
-            for (place, (hash, _)) in places.iter_mut().zip(features) {
-                *place = self.place(table, *hash);
+            // Whether a feature may be there nobody can foresee, so that nothing depends on it.
+            let (mut places, mut n) = ([(0, Where::default()); AHEAD], 0);
+            for (index, feature) in (chunk * AHEAD..).zip(features) {
+                let place = self.place(table, feature.hash());
+                let there = place.end > 0;
+                places[n] = (index, place);
+                n += usize::from(there);
+                unknown.add(index, !there);
             }
-            // a byte of each bucket brings its cache line; the first one's, where there is nothing to bring
-            let touched = places.iter().filter_map(|place| self.records.get(place.at as usize));
+            let places = &places[..n];
+            // a byte of each bucket brings its cache line
+            let touched = places.iter().filter_map(|(_, place)| self.records.get(place.at as usize));
             std::hint::black_box(touched.fold(0, |all, byte| all ^ byte));
-            for (feature, place) in features.iter().zip(places) {
-                each(*feature, self.find(*place));
+            for &(index, place) in places {
+                match self.find(place) {
+                    Some(record) => each(index, record),
+                    None => unknown.add(index, true),
+                }
             }
         }
     }
@@ -565,20 +605,20 @@ impl Weights {
         scores.clear();
         scores.resize(self.n_labels, 0.0);
         let Some(table) = self.tables.get(table) else { return 0.0 };
-        let (mut known, mut all) = (0.0_f32, 0.0_f32);
+        let mut known = 0.0_f32;
         let unit = 1.0 / crate::features::WEIGHT_SCALE as f32;
-        self.look_up_all(table, vector, |(_, weight), record| {
-            let weight = weight as f32 * unit;
-            all += weight;
-            if let Some(record) = record {
+        for vector in vector.chunks(Unknown::MOST) {
+            self.look_up_all(table, vector, &mut Unknown::default(), |index, record| {
+                let weight = vector[index].1 as f32 * unit;
                 self.each_weight(record, |label, w| scores[label] += weight * w);
                 known += weight;
-            }
-        });
+            });
+        }
+        let all = vector.iter().map(|(_, weight)| u64::from(*weight)).sum::<u64>() as f32 * unit;
         for (score, bias) in scores.iter_mut().zip(&table.bias) {
             *score = if *bias == f32::NEG_INFINITY { *bias } else { *score + bias * known };
         }
-        if all > 0.0 { f64::from(known / all) } else { 0.0 }
+        if all > 0.0 { f64::from((known / all).min(1.0)) } else { 0.0 }
     }
 }
 

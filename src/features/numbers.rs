@@ -1,9 +1,9 @@
 //! Features of a text under small numbers, counted and weighed.
 
-use super::{WEIGHT_SCALE, Weighting};
+use super::{Hashed, WEIGHT_SCALE, Weighting};
 
 /// `round(1024 ln(1 + k))`: a table, so that every CPU agrees.
-pub(super) const LN_1P: [u32; 256] = [
+const LN_1P: [u32; 256] = [
     0, 710, 1125, 1420, 1648, 1835, 1993, 2129, 2250, 2358, 2455, 2545, 2627, 2702, 2773, 2839, 2901, 2960,
     3015, 3068, 3118, 3165, 3211, 3254, 3296, 3336, 3375, 3412, 3448, 3483, 3516, 3549, 3580, 3611, 3641,
     3670, 3698, 3725, 3751, 3777, 3803, 3827, 3851, 3875, 3898, 3921, 3943, 3964, 3985, 4006, 4026, 4046,
@@ -21,24 +21,54 @@ pub(super) const LN_1P: [u32; 256] = [
     5612, 5616, 5621, 5625, 5629, 5633, 5637, 5642, 5646, 5650, 5654, 5658, 5662, 5666, 5670, 5674, 5678,
 ];
 
-/// Features under small numbers, in order of appearance, so that texts with features in common look each up once.
+/// A feature of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numbered {
+    pub hash: u64,
+    /// How often it counts in the text's vector; 0 for what is no part of it.
+    counted: u32,
+    /// How often it is met at a place.
+    met: u32,
+}
+
+impl Numbered {
+    /// `ln(1 + n)` of how often it is met at a place, and that number.
+    pub(super) fn met(&self) -> (f32, u32) {
+        (log(self.met) as f32 / WEIGHT_SCALE as f32, self.met)
+    }
+}
+
+impl Hashed for Numbered {
+    #[inline]
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+fn log(count: u32) -> u32 {
+    LN_1P[(count as usize).min(LN_1P.len() - 1)]
+}
+
+/// Features under small numbers, in order of appearance, so that each is looked up once.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
-    /// By number: hash, and count in the text at hand.
-    pub(super) features: Vec<(u64, u32)>,
+    /// By number, and room for one more at least.
+    features: Vec<Numbered>,
+    /// How many there are.
+    n: usize,
     /// Where a feature's number is found: open addressing, a power of two of slots.
     slots: Vec<Slot>,
     /// Slots of an earlier generation are free.
-    generation: u32,
-    /// Numbers of the features of the text at hand, in order of appearance.
-    used: Vec<u32>,
+    generation: u16,
 }
 
+/// Eight bytes, as a text's features are looked for all over them and caches are small.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    hash: u64,
+    generation: u16,
+    /// Of the hash: most other features are told without looking at theirs.
+    tag: u16,
     number: u32,
-    generation: u32,
 }
 
 /// Slots of a fresh table; it doubles when half full.
@@ -46,13 +76,24 @@ const SLOTS: usize = 1 << 13;
 
 impl Numbers {
     pub(super) fn forget(&mut self) {
-        self.features.clear();
+        self.n = 0;
         self.generation = self.generation.wrapping_add(1);
         if self.generation == 0 || self.slots.is_empty() {
             self.generation = 1;
+            let n_slots = self.slots.len().max(SLOTS);
             self.slots.clear();
-            self.slots.resize(SLOTS, Slot::default());
+            self.slots.resize(n_slots, Slot::default());
+            self.features.resize(n_slots / 2 + 1, Numbered::default());
         }
+    }
+
+    /// By number.
+    pub(super) fn features(&self) -> &[Numbered] {
+        &self.features[..self.n]
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.features.capacity()
     }
 
     #[inline]
@@ -61,35 +102,65 @@ impl Numbers {
         self.add(number, count);
     }
 
-    /// Counts a numbered feature in the text at hand.
+    /// Counts a numbered feature in the text's vector.
     #[inline]
     pub(super) fn add(&mut self, number: u32, count: u32) {
-        let total = &mut self.features[number as usize].1;
-        if *total == 0 {
-            self.used.push(number);
-        }
+        let total = &mut self.features[number as usize].counted;
         *total = total.saturating_add(count);
     }
 
+    /// Counts a numbered feature at a place.
+    #[inline]
+    pub(super) fn meet(&mut self, number: u32, count: u32) {
+        let total = &mut self.features[number as usize].met;
+        *total = total.saturating_add(count);
+    }
+
+    /// A feature's number; the next one is given to a new feature. Whether it is new nobody can foresee, so that
+    /// nothing depends on it: both are written as if it were.
     #[inline]
     pub(super) fn number(&mut self, hash: u64) -> u32 {
-        let mask = self.slots.len() - 1;
-        let mut slot = hash as usize & mask;
+        let tag = (hash >> 47) as u16;
+        let at = hash as usize & (self.slots.len() - 1);
+        let slot = &mut self.slots[at];
+        let held = slot.generation == self.generation;
+        let same = held & (slot.tag == tag);
+        if held != same {
+            return self.search(hash, at);
+        }
+        let number = if same { slot.number } else { self.n as u32 };
+        *slot = Slot { generation: self.generation, tag, number };
+        self.features[self.n] = Numbered { hash, ..Numbered::default() };
+        if self.features[number as usize].hash != hash {
+            return self.search(hash, at);
+        }
+        self.n += usize::from(!same);
+        if self.n * 2 > self.slots.len() {
+            self.grow();
+        }
+        number
+    }
+
+    /// [`Self::number`] of a feature whose first slot, `at`, is another's.
+    fn search(&mut self, hash: u64, at: usize) -> u32 {
+        let (tag, mask) = ((hash >> 47) as u16, self.slots.len() - 1);
+        let mut at = (at + 1) & mask;
         loop {
-            let held = &mut self.slots[slot];
-            if held.generation != self.generation {
-                let number = self.features.len() as u32;
-                *held = Slot { hash, number, generation: self.generation };
-                self.features.push((hash, 0));
-                if self.features.len() * 2 > self.slots.len() {
+            let slot = self.slots[at];
+            if slot.generation != self.generation {
+                let number = self.n as u32;
+                self.slots[at] = Slot { generation: self.generation, tag, number };
+                self.features[self.n] = Numbered { hash, ..Numbered::default() };
+                self.n += 1;
+                if self.n * 2 > self.slots.len() {
                     self.grow();
                 }
                 return number;
             }
-            if held.hash == hash {
-                return held.number;
+            if slot.tag == tag && self.features[slot.number as usize].hash == hash {
+                return slot.number;
             }
-            slot = (slot + 1) & mask;
+            at = (at + 1) & mask;
         }
     }
 
@@ -97,40 +168,34 @@ impl Numbers {
         let n_slots = self.slots.len() * 2;
         self.slots.clear();
         self.slots.resize(n_slots, Slot::default());
+        self.features.resize(n_slots / 2 + 1, Numbered::default());
         self.generation = 1;
-        for (number, &(hash, _)) in self.features.iter().enumerate() {
-            let mut slot = hash as usize & (n_slots - 1);
-            while self.slots[slot].generation != 0 {
-                slot = (slot + 1) & (n_slots - 1);
+        for (number, feature) in self.features[..self.n].iter().enumerate() {
+            let mut at = feature.hash as usize & (n_slots - 1);
+            while self.slots[at].generation != 0 {
+                at = (at + 1) & (n_slots - 1);
             }
-            self.slots[slot] = Slot { hash, number: number as u32, generation: 1 };
+            let tag = (feature.hash >> 47) as u16;
+            self.slots[at] = Slot { generation: 1, tag, number: number as u32 };
         }
     }
 
     /// A number's feature with its weight.
     pub(super) fn named(&self, &(number, weight): &(u32, u32)) -> (u64, u32) {
-        (self.features[number as usize].0, weight)
+        (self.features[number as usize].hash, weight)
     }
 
-    /// Turns the counts of the text at hand into weights, and forgets them.
-    pub(super) fn weigh(&mut self, weighting: Weighting, vector: &mut Vec<(u32, u32)>) {
-        self.weights(weighting, vector);
-        for number in self.used.drain(..) {
-            self.features[number as usize].1 = 0;
-        }
-    }
-
-    pub(super) fn weights(&self, weighting: Weighting, vector: &mut Vec<(u32, u32)>) {
+    /// What has been counted so far as weights, by number.
+    pub(super) fn weigh(&self, weighting: Weighting, vector: &mut Vec<(u32, u32)>) {
         vector.clear();
-        let Self { features, used, .. } = self;
-        let counts = used.iter().map(|&number| (number, features[number as usize].1));
+        let numbered = self.features().iter().zip(0_u32..);
+        let counts = numbered.map(|(feature, number)| (number, feature.counted)).filter(|of| of.1 > 0);
         match weighting {
             Weighting::Counts { cap } => {
                 vector
                     .extend(counts.map(|(number, count)| (number, count.min(u32::from(cap)) * WEIGHT_SCALE)));
             }
             Weighting::LogNormalized { norm } => {
-                let log = |count: u32| LN_1P[(count as usize).min(LN_1P.len() - 1)];
                 let squares: u64 = counts.clone().map(|(_, count)| u64::from(log(count)).pow(2)).sum();
                 let length = squares.isqrt().max(1);
                 let weight =
@@ -138,5 +203,52 @@ impl Numbers {
                 vector.extend(counts.map(|(number, count)| (number, weight(count) as u32)));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn every_feature_has_a_number_of_its_own(
+            texts in proptest::collection::vec(proptest::collection::vec((0_u64..40, 0_u64..3, 0_u64..3), 0..400), 1..4),
+        ) {
+            let mut numbers = Numbers::default();
+            for text in texts {
+                numbers.forget();
+                let mut expected: Vec<(u64, u32)> = Vec::new();
+                for (low, tag, high) in text {
+                    // few slots, few tags, and what neither sees
+                    let hash = low | tag << 47 | high << 20;
+                    numbers.count(hash, 2);
+                    match expected.iter_mut().find(|of| of.0 == hash) {
+                        Some(of) => of.1 += 2,
+                        None => expected.push((hash, 2)),
+                    }
+                }
+                let found: Vec<(u64, u32)> = numbers.features().iter().map(|f| (f.hash, f.counted)).collect();
+                proptest::prop_assert_eq!(found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_grows_and_forgets() {
+        let mut numbers = Numbers::default();
+        for text in 0..3_u64 {
+            numbers.forget();
+            let hashes = || (0..20_000_u64).map(|i| (i + text).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let first: Vec<u32> = hashes().map(|hash| numbers.number(hash)).collect();
+            assert!(first.iter().copied().eq(0..20_000));
+            let again: Vec<u32> = hashes().map(|hash| numbers.number(hash)).collect();
+            assert_eq!(again, first);
+        }
+        // after as many texts as generations have numbers, nothing of an earlier one is left
+        for _ in 0..=u32::from(u16::MAX) {
+            numbers.forget();
+        }
+        assert_eq!(numbers.number(7), 0);
     }
 }

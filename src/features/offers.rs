@@ -33,14 +33,30 @@ const SLOTS: usize = 1 << 13;
 struct Stems {
     /// First characters, and which of the stems begin with them; none where the range is empty.
     slots: Vec<([u32; KEY], Range<u32>)>,
-    stems: Vec<(Box<[u32]>, u8)>,
+    stems: Vec<Stem>,
+    /// What follows the first characters, of all stems.
+    rests: Vec<u32>,
     n_kinds: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Stem {
+    kind: u8,
+    /// The first character of the rest, which tells most stems from what is read.
+    next: Option<u32>,
+    rest: Range<u32>,
 }
 
 impl Stems {
     /// Of stems in the order of their first characters.
     fn new(stems: Vec<(Box<[u32]>, u8)>, n_kinds: usize) -> Self {
         let mut slots = vec![([0; KEY], 0..0); SLOTS];
+        let (mut flat, mut rests) = (Vec::with_capacity(stems.len()), Vec::new());
+        for (stem, kind) in &stems {
+            let (start, rest) = (rests.len() as u32, stem.get(KEY..).unwrap_or_default());
+            rests.extend_from_slice(rest);
+            flat.push(Stem { kind: *kind, next: rest.first().copied(), rest: start..rests.len() as u32 });
+        }
         let mut first = 0;
         for same in stems.chunk_by(|a, b| a.0[..KEY] == b.0[..KEY]) {
             let Some(&key) = same.first().and_then(|(stem, _)| stem.first_chunk()) else { continue };
@@ -51,7 +67,7 @@ impl Stems {
             slots[at] = (key, first..first + same.len() as u32);
             first += same.len() as u32;
         }
-        Self { slots, stems, n_kinds }
+        Self { slots, stems: flat, rests, n_kinds }
     }
 
     fn slot([a, b]: [u32; KEY]) -> usize {
@@ -59,7 +75,7 @@ impl Stems {
     }
 
     #[inline]
-    fn of(&self, key: [u32; KEY]) -> &[(Box<[u32]>, u8)] {
+    fn of(&self, key: [u32; KEY]) -> &[Stem] {
         let mut at = Self::slot(key);
         loop {
             match &self.slots[at] {
@@ -120,9 +136,14 @@ fn each(folded: &Folded, mut met: impl FnMut(usize, usize, usize)) {
         }
         if may_start || is_unspaced(c) || is_hangul(c) {
             let stems = chars[at..].first_chunk::<KEY>().map_or(&[][..], |key| known.of(*key));
-            for (stem, kind) in stems {
-                if chars[at..].starts_with(stem) {
-                    met(usize::from(*kind), at, at + stem.len());
+            for Stem { kind, next, rest } in stems {
+                let after = at + KEY;
+                if next.is_some() && chars.get(after) != next.as_ref() {
+                    continue;
+                }
+                let rest = &known.rests[rest.start as usize..rest.end as usize];
+                if chars.get(after..).is_some_and(|read| read.starts_with(rest)) {
+                    met(usize::from(*kind), at, after + rest.len());
                 }
             }
         }

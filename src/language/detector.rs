@@ -101,12 +101,22 @@ impl Judged {
     }
 }
 
+/// A bit for every mark of code.
+const CODE: u128 = {
+    let (marks, mut bits, mut at) = (b"{}[]()<>=;_/\\|&$#@*+^~", 0, 0);
+    while at < marks.len() {
+        bits |= 1 << marks[at];
+        at += 1;
+    }
+    bits
+};
+
 /// Whether so many marks of code stand in a text that its words are names of a program.
 fn is_code(text: &str) -> bool {
     let (mut marks, mut all) = (0_u32, 0_u32);
     for c in text.chars().filter(|c| !is_whitespace(*c)) {
         all += 1;
-        marks += u32::from("{}[]()<>=;_/\\|&$#@*+^~".contains(c));
+        marks += u32::from(c.is_ascii() && CODE >> c as u32 & 1 == 1);
     }
     marks >= 6 && f64::from(marks) >= CODE_MARKS * f64::from(all)
 }

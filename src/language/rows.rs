@@ -4,7 +4,7 @@
 //! only that script's part of the row is needed. A weight is a byte: the memory of a row costs more than adding it.
 
 use super::Language;
-use crate::bayes::weights::{Record, Table, Weights};
+use crate::bayes::weights::{Record, Table, Unknown, Weights};
 use crate::script::{Script, group_of};
 use std::ops::Range;
 
@@ -141,14 +141,18 @@ impl Rows {
                     }
                 }
             }
-            weights.look_up_all(table, &missing[..n_missing], |(hash, i), record| {
-                let place = record.map_or(Place::NOWHERE, |record| Place {
-                    start: record.start() as u32,
-                    row: self.row(record.start()).unwrap_or(u32::MAX),
-                });
+            let missing = &missing[..n_missing];
+            let mut unknown = Unknown::default();
+            let mut keep = |index: usize, place: Place| {
+                let (hash, i) = missing[index];
                 found.keep(hash, place);
                 places[i as usize] = place;
+            };
+            weights.look_up_all(table, missing, &mut unknown, |index, record| {
+                let row = self.row(record.start()).unwrap_or(u32::MAX);
+                keep(index, Place { start: record.start() as u32, row });
             });
+            unknown.indices().for_each(|index| keep(index, Place::NOWHERE));
             // nothing but loads: the beginnings are on their way before the first is added
             let touched = places.iter().fold(0, |all, place| {
                 all ^ match place.row {

@@ -93,9 +93,12 @@ impl Vocabulary {
 /// Beta-binomial log-odds of `known` words in `all`, invented ones over a language's: with the same concentration the
 /// binomial coefficients and the denominators are the same.
 fn log_odds(known: usize, all: usize, of_language: f64) -> f64 {
-    let rising = |share: f64, n: usize| (0..n).map(|i| (share * CONCENTRATION + i as f64).ln()).sum::<f64>();
-    let of = |share: f64| rising(share, known) + rising(1.0 - share, all - known);
-    of(INVENTED) - of(of_language.min(0.99))
+    let rising = |invented: f64, own: f64, n: usize| -> f64 {
+        let term = |share: f64, i: usize| share * CONCENTRATION + i as f64;
+        (0..n).map(|i| term(invented, i) / term(own, i)).product()
+    };
+    let own = of_language.min(0.99);
+    (rising(INVENTED, own, known) * rising(1.0 - INVENTED, 1.0 - own, all - known)).ln()
 }
 
 /// What stands between signs and blanks and begins with a letter of the scripts of `group`, digits aside, which some
