@@ -360,13 +360,15 @@ fn topics(
     let Some(task) = model.topic() else { return };
     let text = prepared.text(TextUse::Topic);
     let tables = tables(task, &prepared.language);
-    let used = match seen.and_then(|seen| seen.found_for(&text, task)) {
-        Some(used) => used,
-        None => scratch.vectorize(text.as_str(), &task.spec),
+    let (used, letters) = match seen.and_then(|seen| seen.found_for(&text, task)) {
+        Some(found) => found,
+        None => {
+            let used = scratch.vectorize(text.as_str(), &task.spec);
+            (used, counts(&text.as_str()[..used]).letters())
+        }
     };
     out.text_bytes_used = text.original_used(used, out.text_bytes_total);
     let p = task.probabilities(&tables, scratch);
-    let letters = counts(&text.as_str()[..used]).letters();
     out.topic_decision = decide(task, &p, letters, prepared);
     let threshold = options.topic_threshold.unwrap_or(task.rule.threshold);
     let order = ranking(&p);
@@ -395,8 +397,9 @@ struct SpamView<'a> {
     label: usize,
     text: TaskText<'a>,
     tables: Tables,
-    /// Bytes looked at.
+    /// Bytes looked at, and the letters in them.
     used: usize,
+    letters: u32,
     probability: f64,
 }
 
@@ -417,27 +420,27 @@ impl<'a> SpamView<'a> {
                 (used, p.get(label).copied().unwrap_or(0.0))
             }
         };
-        Some(Self { task, label, text, tables, used, probability })
+        let letters = counts(&text.as_str()[..used]).letters();
+        Some(Self { task, label, text, tables, used, letters, probability })
     }
 
-    /// Bytes looked at, where the scratch holds what `task` takes of `text`.
-    fn found_for(&self, text: &TaskText<'_>, task: &TextTask) -> Option<usize> {
+    /// Bytes looked at and the letters in them, where the scratch holds what `task` takes of `text`.
+    fn found_for(&self, text: &TaskText<'_>, task: &TextTask) -> Option<(usize, u32)> {
         let found = self.task.odds.is_some()
             && task.spec.is_words_alone()
             && task.spec.has_words_of(&self.task.spec)
             && text.as_str() == self.text.as_str();
-        found.then_some(self.used)
+        found.then_some((self.used, self.letters))
     }
 }
 
 fn spam(seen: &SpamView<'_>, options: &Options, scratch: &mut Scratch, out: &mut Classification) {
-    let SpamView { task, label, text, tables, used, probability } = seen;
-    let (used, probability, label) = (*used, *probability, *label);
+    let SpamView { task, label, text, tables, letters, probability, .. } = seen;
+    let (letters, probability, label) = (*letters, *probability, *label);
     let (low, high) = match options.spam_threshold {
         Some(threshold) => (threshold, threshold),
         None => (task.rule.threshold_low, task.rule.threshold),
     };
-    let letters = counts(&text.as_str()[..used]).letters();
     let (verdict, decision) = if letters < task.rule.min_letters {
         (SpamVerdict::Ham, Decision::Abstained(AbstainReason::TooShort))
     } else if probability >= high {

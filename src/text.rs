@@ -350,8 +350,14 @@ pub fn sentences(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
         }
         let start = at;
         let mut ended = false;
-        for (i, c) in text[start..].char_indices() {
-            let here = start + i;
+        let mut here = start;
+        while let Some(&byte) = text.as_bytes().get(here) {
+            // most of a text ends nothing
+            if !ended && byte.is_ascii() && !matches!(byte, b'\n' | b'.' | b'!' | b'?') {
+                here += 1;
+                continue;
+            }
+            let Some(c) = text[here..].chars().next() else { break };
             if c == '\n' || (ended && is_whitespace(c)) {
                 at = here;
                 return Some(start..start + text[start..here].trim_end().len());
@@ -369,6 +375,7 @@ pub fn sentences(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
                 '"' | '\'' | '”' | '’' | '»' | ')' | ']' | '“' => {}
                 _ => ended = false,
             }
+            here += c.len_utf8();
         }
         at = text.len();
         Some(start..start + text[start..].trim_end().len())
@@ -444,6 +451,10 @@ mod tests {
         let text = "One. Two “three.” Four\n五。六！ 7.5 percent";
         let found: Vec<_> = sentences(text).map(|r| &text[r]).collect();
         assert_eq!(found, ["One.", "Two “three.”", "Four", "五。", "六！", "7.5 percent"]);
+        // quotation marks and brackets keep an end open, anything else takes it back
+        let text = "(He said \"stop!\") Naïve, 'no' a.b c.) d .\u{a0}e!x f";
+        let found: Vec<_> = sentences(text).map(|r| &text[r]).collect();
+        assert_eq!(found, ["(He said \"stop!\")", "Naïve, 'no' a.b c.)", "d .", "e!x f"]);
     }
 
     proptest! {

@@ -109,23 +109,26 @@ pub fn each_term(
     let Some(own) = tables.get(own) else { return };
     let pooled = pooled.and_then(|table| tables.get(table)).filter(|table| table.name != own.name);
     let constant = constant(own);
-    for (batch, features) in features.chunks(Unknown::MOST).enumerate() {
-        let first = batch * Unknown::MOST;
-        let mut unknown = Unknown::default();
+    for (batch, features) in features.chunks(BATCH).enumerate() {
+        let first = batch * BATCH;
+        let mut unknown = Unknown::<BATCH>::default();
         weights.look_up_all(own, features, &mut unknown, |index, record| {
             each(first + index, signed(weights, record));
         });
         let Some(pooled) = pooled else { continue };
-        let mut left = [(0, 0); Unknown::MOST];
+        let mut left = [(0, 0); BATCH];
         let left = &mut left[..unknown.indices().len()];
         for (left, index) in left.iter_mut().zip(unknown.indices()) {
             *left = (features[index].hash(), first + index);
         }
-        weights.look_up_all(pooled, left, &mut Unknown::default(), |index, record| {
+        weights.look_up_all(pooled, left, &mut Unknown::<BATCH>::default(), |index, record| {
             each(left[index].1, signed(weights, record) + constant);
         });
     }
 }
+
+/// Features whose pooled look-ups wait for each other.
+const BATCH: usize = 256;
 
 /// Adds up a document vector: log-odds of spam, before calibration.
 pub fn score(weights: &Weights, own: usize, pooled: Option<usize>, vector: &[(u64, u32)]) -> f64 {

@@ -122,17 +122,17 @@ struct Where {
     at: u32,
     end: u32,
     fingerprint: u16,
+    /// Of the feature among those looked up at once.
+    index: u16,
 }
 
-/// Indices of what a table does not know among [`Unknown::MOST`] features at most.
-pub struct Unknown {
-    indices: [u16; Self::MOST],
+/// Indices of what a table does not know among `MOST` features.
+pub struct Unknown<const MOST: usize> {
+    indices: [u16; MOST],
     n: usize,
 }
 
-impl Unknown {
-    pub const MOST: usize = 256;
-
+impl<const MOST: usize> Unknown<MOST> {
     #[inline]
     fn add(&mut self, index: usize, unknown: bool) {
         if let Some(next) = self.indices.get_mut(self.n) {
@@ -146,9 +146,9 @@ impl Unknown {
     }
 }
 
-impl Default for Unknown {
+impl<const MOST: usize> Default for Unknown<MOST> {
     fn default() -> Self {
-        Self { indices: [0; Self::MOST], n: 0 }
+        Self { indices: [0; MOST], n: 0 }
     }
 }
 
@@ -486,7 +486,7 @@ impl Weights {
             Some(&[own, next]) => {
                 // nowhere without a branch that nobody could foresee
                 let there = u32::from(own.bits & Bucket::bit(fingerprint) != 0);
-                Where { at: own.start * there, end: next.start * there, fingerprint }
+                Where { at: own.start * there, end: next.start * there, fingerprint, index: 0 }
             }
             _ => Where::default(),
         }
@@ -528,14 +528,14 @@ impl Weights {
     }
 
     /// Calls `each` with the index and the record of each feature that the table knows, in order: [`Self::get`] for
-    /// many, which waits for memory once for all that are looked up at once. The indices of the others, in no
+    /// `MOST` at most, which waits for memory once for all that are looked up at once. The indices of the others, in no
     /// order, are added to `unknown`.
     #[inline]
-    pub fn look_up_all<F: Hashed>(
+    pub fn look_up_all<F: Hashed, const MOST: usize>(
         &self,
         table: &Table,
         features: &[F],
-        unknown: &mut Unknown,
+        unknown: &mut Unknown<MOST>,
         mut each: impl FnMut(usize, Record<'_>),
     ) {
         for (chunk, features) in features.chunks(AHEAD).enumerate() {
@@ -544,19 +544,20 @@ impl Weights {
                 features.iter().filter_map(|feature| self.buckets.get(self.bucket(table, feature.hash())));
             std::hint::black_box(touched.fold(0, |all, bucket| all ^ bucket.bits));
             // Whether a feature may be there nobody can foresee, so that nothing depends on it.
-            let (mut places, mut n) = ([(0, Where::default()); AHEAD], 0);
+            let (mut places, mut n) = ([Where::default(); AHEAD], 0);
             for (index, feature) in (chunk * AHEAD..).zip(features) {
                 let place = self.place(table, feature.hash());
                 let there = place.end > 0;
-                places[n] = (index, place);
+                places[n] = Where { index: index as u16, ..place };
                 n += usize::from(there);
                 unknown.add(index, !there);
             }
             let places = &places[..n];
             // a byte of each bucket brings its cache line
-            let touched = places.iter().filter_map(|(_, place)| self.records.get(place.at as usize));
+            let touched = places.iter().filter_map(|place| self.records.get(place.at as usize));
             std::hint::black_box(touched.fold(0, |all, byte| all ^ byte));
-            for &(index, place) in places {
+            for &place in places {
+                let index = usize::from(place.index);
                 match self.find(place) {
                     Some(record) => each(index, record),
                     None => unknown.add(index, true),
@@ -607,8 +608,8 @@ impl Weights {
         let Some(table) = self.tables.get(table) else { return 0.0 };
         let mut known = 0.0_f32;
         let unit = 1.0 / crate::features::WEIGHT_SCALE as f32;
-        for vector in vector.chunks(Unknown::MOST) {
-            self.look_up_all(table, vector, &mut Unknown::default(), |index, record| {
+        for vector in vector.chunks(AHEAD) {
+            self.look_up_all(table, vector, &mut Unknown::<AHEAD>::default(), |index, record| {
                 let weight = vector[index].1 as f32 * unit;
                 self.each_weight(record, |label, w| scores[label] += weight * w);
                 known += weight;

@@ -142,7 +142,7 @@ impl Rows {
                 }
             }
             let missing = &missing[..n_missing];
-            let mut unknown = Unknown::default();
+            let mut unknown = Unknown::<AHEAD>::default();
             let mut keep = |index: usize, place: Place| {
                 let (hash, i) = missing[index];
                 found.keep(hash, place);

@@ -60,6 +60,11 @@ pub fn features(line: &str, mut emit: impl FnMut(usize)) {
         if at < skip_to {
             continue;
         }
+        if c.is_ascii_alphabetic() {
+            dense = [0; 2];
+            token.push(c.to_ascii_lowercase());
+            continue;
+        }
         if matches!(c, '%' | '{' | '$') {
             let placeholder = super::placeholder(&line.as_bytes()[at..]);
             if placeholder > 0 && line.is_char_boundary(at + placeholder) {
