@@ -53,7 +53,7 @@ pub struct Located {
     ngrams: Vec<(u32, u32)>,
     others: Vec<Met>,
     /// By number, what one place of a feature adds to the sums.
-    worth: Vec<[f32; LANES]>,
+    worth: Vec<[f64; LANES]>,
     /// Sums of all places before one: by each so many of them, then by place.
     sums: Vec<[f64; LANES]>,
 }
@@ -136,27 +136,27 @@ impl Located {
             worth.clear();
             worth.extend(features.iter().enumerate().map(|(number, feature)| {
                 let (weight, met) = feature.met();
-                let each = 1.0 / met.max(1) as f32;
+                let each = 1.0 / f64::from(met.max(1));
                 let of_tables = terms.get(number * n_tables..(number + 1) * n_tables).unwrap_or_default();
                 std::array::from_fn(|lane| match (lanes + lane).checked_sub(COMMON) {
                     None if lanes + lane == 0 => weight * weight * each,
                     None => each,
-                    Some(table) => of_tables.get(table).map_or(0.0, |term| weight * each * *term as f32),
+                    Some(table) => of_tables.get(table).map_or(0.0, |term| weight * each * term),
                 })
             }));
             // n-grams of one place come one after the other: the last of them leaves their sum
-            let (mut sum, mut of_place) = ([0.0_f32; LANES], u32::MAX);
+            let (mut sum, mut of_place) = ([0.0; LANES], u32::MAX);
             for &(number, place) in &*ngrams {
                 let worth = worth.get(number as usize).copied().unwrap_or_default();
                 let before = sum.map(|sum| if place == of_place { sum } else { 0.0 });
                 sum = std::array::from_fn(|lane| before[lane] + worth[lane]);
                 of_place = place;
-                sums[place as usize + 1] = sum.map(f64::from);
+                sums[place as usize + 1] = sum;
             }
             for met in &*others {
                 let worth = worth.get(met.number as usize).copied().unwrap_or_default();
                 for (sum, worth) in sums[met.place as usize + 1].iter_mut().zip(worth) {
-                    *sum += f64::from(met.count) * f64::from(worth);
+                    *sum += f64::from(met.count) * worth;
                 }
             }
             let mut before = [0.0; LANES];
@@ -234,7 +234,7 @@ mod tests {
         let expected: f64 =
             plain.vector.iter().map(|(hash, weight)| term(*hash) * f64::from(*weight) / 1024.0).sum();
         assert!((30.0 * found - expected).abs() < 0.02 * expected.abs().max(1.0), "{found} {expected}");
-        assert!((features - plain.vector.len() as f64).abs() < 1e-4);
+        assert!((features - plain.vector.len() as f64).abs() < 1e-6);
     }
 
     #[test]

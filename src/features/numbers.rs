@@ -33,8 +33,8 @@ pub struct Numbered {
 
 impl Numbered {
     /// `ln(1 + n)` of how often it is met at a place, and that number.
-    pub(super) fn met(&self) -> (f32, u32) {
-        (log(self.met) as f32 / WEIGHT_SCALE as f32, self.met)
+    pub(super) fn met(&self) -> (f64, u32) {
+        (f64::from(log(self.met)) / f64::from(WEIGHT_SCALE), self.met)
     }
 }
 
