@@ -7,7 +7,7 @@
 //! `ln (N_ham + μ) / (N_spam + μ)` on top, so that two look-ups say what a full table would.
 //! Weights are stored under the label they speak for; the second bias is that constant.
 
-use super::weights::{Record, Table, Unknown, Weights};
+use super::weights::{Record, Table, Weights};
 use crate::features::{Hashed, Offers, WEIGHT_SCALE};
 
 /// Labels of a two-label task, in this order.
@@ -109,19 +109,18 @@ pub fn each_term(
     let Some(own) = tables.get(own) else { return };
     let pooled = pooled.and_then(|table| tables.get(table)).filter(|table| table.name != own.name);
     let constant = constant(own);
+    let mut left = [(0, 0); BATCH];
     for (batch, features) in features.chunks(BATCH).enumerate() {
         let first = batch * BATCH;
-        let mut unknown = Unknown::<BATCH>::default();
-        weights.look_up_all(own, features, &mut unknown, |index, record| {
+        let unknown = weights.look_up_all::<_, BATCH>(own, features, |index, record| {
             each(first + index, signed(weights, record));
         });
         let Some(pooled) = pooled else { continue };
-        let mut left = [(0, 0); BATCH];
         let left = &mut left[..unknown.indices().len()];
         for (left, index) in left.iter_mut().zip(unknown.indices()) {
             *left = (features[index].hash(), first + index);
         }
-        weights.look_up_all(pooled, left, &mut Unknown::<BATCH>::default(), |index, record| {
+        weights.look_up_all::<_, BATCH>(pooled, left, |index, record| {
             each(left[index].1, signed(weights, record) + constant);
         });
     }

@@ -116,7 +116,7 @@ pub fn observe(
     observed.pieces.reserve(pieces.len() * tables.len());
     for piece in &pieces {
         scores.clear();
-        if let Some(features) = located.score(piece, tables.len(), &mut scores) {
+        if let Some(features) = located.score(piece, &mut scores) {
             let features = features.round() as usize;
             observed.pieces.extend(scores.iter().map(|score| (NORM * score, features)));
         }

@@ -19,19 +19,19 @@
 //! feature costs about four bytes in all. A frequent feature met most labels: a mask and half a byte for each
 //! is the shortest. Few small weights get wide codes.
 
+mod look_up;
 mod pack;
 
+pub use look_up::Unknown;
 pub use pack::{Feature, LabelWeights, TableInput, packed_size};
 
 use super::calibration::Scaling;
 use super::scaled_softmax;
-use crate::features::Hashed;
 use bytes::Bytes;
+use look_up::AHEAD;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Features looked up at once: the memory of one arrives while that of the others is asked for.
-const AHEAD: usize = 64;
 /// Largest `n` of a record of narrow codes.
 const NARROW_MAX: u16 = 6;
 const COUNT_FOLLOWS: u16 = 15;
@@ -113,42 +113,6 @@ struct Bucket {
 impl Bucket {
     fn bit(fingerprint: u16) -> u32 {
         1 << (fingerprint & 31)
-    }
-}
-
-/// Where to look for a feature; nowhere when `end` is 0.
-#[derive(Clone, Copy, Default)]
-struct Where {
-    at: u32,
-    end: u32,
-    fingerprint: u16,
-    /// Of the feature among those looked up at once.
-    index: u16,
-}
-
-/// Indices of what a table does not know among `MOST` features.
-pub struct Unknown<const MOST: usize> {
-    indices: [u16; MOST],
-    n: usize,
-}
-
-impl<const MOST: usize> Unknown<MOST> {
-    #[inline]
-    fn add(&mut self, index: usize, unknown: bool) {
-        if let Some(next) = self.indices.get_mut(self.n) {
-            *next = index as u16;
-            self.n += usize::from(unknown);
-        }
-    }
-
-    pub fn indices(&self) -> impl ExactSizeIterator<Item = usize> {
-        self.indices[..self.n].iter().map(|index| usize::from(*index))
-    }
-}
-
-impl<const MOST: usize> Default for Unknown<MOST> {
-    fn default() -> Self {
-        Self { indices: [0; MOST], n: 0 }
     }
 }
 
@@ -470,102 +434,6 @@ impl Weights {
         }
     }
 
-    #[inline]
-    fn bucket(&self, table: &Table, hash: u64) -> usize {
-        (table.first_bucket + bucket_of(spread(hash), table.n_buckets)) as usize
-    }
-
-    #[inline]
-    fn place(&self, table: &Table, hash: u64) -> Where {
-        if table.n_buckets == 0 {
-            return Where::default();
-        }
-        let bucket = self.bucket(table, hash);
-        let fingerprint = fingerprint_of(spread(hash));
-        match self.buckets.get(bucket..bucket + 2) {
-            Some(&[own, next]) => {
-                // nowhere without a branch that nobody could foresee
-                let there = u32::from(own.bits & Bucket::bit(fingerprint) != 0);
-                Where { at: own.start * there, end: next.start * there, fingerprint, index: 0 }
-            }
-            _ => Where::default(),
-        }
-    }
-
-    #[inline]
-    fn find(&self, place: Where) -> Option<Record<'_>> {
-        let (mut at, end) = (place.at as usize, place.end as usize);
-        let records = self.records.get(..end)?;
-        while let Some(&[low, high]) = records.get(at..at + 2) {
-            let head = u16::from_le_bytes([low, high]);
-            if head >> 4 == place.fingerprint {
-                let (_, codes, _) = self.record(at, end)?;
-                return Some(Record { start: at, codes });
-            }
-            at += match usize::from(head & 0xF) {
-                0 => self.record(at, end)?.2 - at,
-                n if n <= usize::from(NARROW_MAX) => 2 + n,
-                n if n < usize::from(COUNT_FOLLOWS) => 2 + 2 * (n - usize::from(NARROW_MAX)),
-                _ => 3 + 2 * usize::from(*records.get(at + 2)?),
-            };
-        }
-        None
-    }
-
-    /// What a table knows of a feature.
-    #[inline]
-    pub fn get(&self, table: &Table, hash: u64) -> Option<Record<'_>> {
-        self.find(self.place(table, hash))
-    }
-
-    /// Calls `each(label, weight)` for the labels a feature met; says whether the table knows it.
-    pub fn look_up(&self, table: &Table, hash: u64, each: impl FnMut(usize, f32)) -> bool {
-        let record = self.get(table, hash);
-        if let Some(record) = record {
-            self.each_weight(record, each);
-        }
-        record.is_some()
-    }
-
-    /// Calls `each` with the index and the record of each feature that the table knows, in order: [`Self::get`] for
-    /// `MOST` at most, which waits for memory once for all that are looked up at once. The indices of the others, in no
-    /// order, are added to `unknown`.
-    #[inline]
-    pub fn look_up_all<F: Hashed, const MOST: usize>(
-        &self,
-        table: &Table,
-        features: &[F],
-        unknown: &mut Unknown<MOST>,
-        mut each: impl FnMut(usize, Record<'_>),
-    ) {
-        for (chunk, features) in features.chunks(AHEAD).enumerate() {
-            // nothing but loads that wait for nothing: as many are under way as the processor can have
-            let touched =
-                features.iter().filter_map(|feature| self.buckets.get(self.bucket(table, feature.hash())));
-            std::hint::black_box(touched.fold(0, |all, bucket| all ^ bucket.bits));
-            // Whether a feature may be there nobody can foresee, so that nothing depends on it.
-            let (mut places, mut n) = ([Where::default(); AHEAD], 0);
-            for (index, feature) in (chunk * AHEAD..).zip(features) {
-                let place = self.place(table, feature.hash());
-                let there = place.end > 0;
-                places[n] = Where { index: index as u16, ..place };
-                n += usize::from(there);
-                unknown.add(index, !there);
-            }
-            let places = &places[..n];
-            // a byte of each bucket brings its cache line
-            let touched = places.iter().filter_map(|place| self.records.get(place.at as usize));
-            std::hint::black_box(touched.fold(0, |all, byte| all ^ byte));
-            for &place in places {
-                let index = usize::from(place.index);
-                match self.find(place) {
-                    Some(record) => each(index, record),
-                    None => unknown.add(index, true),
-                }
-            }
-        }
-    }
-
     /// Calls `each(label, weight)` for the labels of a record.
     #[inline]
     pub fn each_weight(&self, record: Record<'_>, mut each: impl FnMut(usize, f32)) {
@@ -609,7 +477,7 @@ impl Weights {
         let mut known = 0.0_f32;
         let unit = 1.0 / crate::features::WEIGHT_SCALE as f32;
         for vector in vector.chunks(AHEAD) {
-            self.look_up_all(table, vector, &mut Unknown::<AHEAD>::default(), |index, record| {
+            self.look_up_all::<_, AHEAD>(table, vector, |index, record| {
                 let weight = vector[index].1 as f32 * unit;
                 self.each_weight(record, |label, w| scores[label] += weight * w);
                 known += weight;

@@ -56,6 +56,7 @@ pub struct Located {
     worth: Vec<[f64; LANES]>,
     /// Sums of all places before one: by each so many of them, then by place.
     sums: Vec<[f64; LANES]>,
+    n_tables: usize,
 }
 
 impl Located {
@@ -127,6 +128,7 @@ impl Located {
     /// Sums up to each place, for [`Self::score`]: `terms` holds, by number, what a feature is worth to each of
     /// `n_tables`.
     pub(super) fn sum(&mut self, features: &[Numbered], terms: &[f64], n_tables: usize) {
+        self.n_tables = n_tables;
         let Self { offsets, ngrams, others, worth, sums, .. } = self;
         let n_places = offsets.len() + 1;
         let n_lanes = COMMON + n_tables;
@@ -169,7 +171,7 @@ impl Located {
 
     /// What [`Self::sum`] found for a range of bytes: pushes by table the sum of shares over their Euclidean norm, and
     /// returns the number of features, each in its share. `None` where no stretch holds the range.
-    pub fn score(&self, range: &Range<usize>, n_tables: usize, scores: &mut impl Extend<f64>) -> Option<f64> {
+    pub fn score(&self, range: &Range<usize>, scores: &mut impl Extend<f64>) -> Option<f64> {
         let of_range =
             |stretch: &&Stretch| stretch.bytes.start <= range.start && range.end <= stretch.bytes.end;
         let places = self.stretches.iter().find(of_range)?.places.clone();
@@ -182,7 +184,7 @@ impl Located {
             sums[to][lane % LANES] - sums[from][lane % LANES]
         };
         let norm = lane(0).max(f64::MIN_POSITIVE).sqrt();
-        scores.extend((0..n_tables).map(|table| lane(COMMON + table) / norm));
+        scores.extend((0..self.n_tables).map(|table| lane(COMMON + table) / norm));
         Some(lane(1))
     }
 }
@@ -219,7 +221,7 @@ mod tests {
 
     fn score(scratch: &Scratch, range: Range<usize>) -> Option<(f64, f64)> {
         let mut scores = Vec::new();
-        let features = scratch.located.score(&range, 1, &mut scores)?;
+        let features = scratch.located.score(&range, &mut scores)?;
         Some((scores[0], features))
     }
 

@@ -59,15 +59,13 @@ pub(super) struct Numbers {
     /// Where a feature's number is found: open addressing, a power of two of slots.
     slots: Vec<Slot>,
     /// Slots of an earlier generation are free.
-    generation: u16,
+    generation: u32,
 }
 
 /// Eight bytes, as a text's features are looked for all over them and caches are small.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    generation: u16,
-    /// Of the hash: most other features are told without looking at theirs.
-    tag: u16,
+    generation: u32,
     number: u32,
 }
 
@@ -120,47 +118,36 @@ impl Numbers {
     /// nothing depends on it: both are written as if it were.
     #[inline]
     pub(super) fn number(&mut self, hash: u64) -> u32 {
-        let tag = (hash >> 47) as u16;
-        let at = hash as usize & (self.slots.len() - 1);
-        let slot = &mut self.slots[at];
-        let held = slot.generation == self.generation;
-        let same = held & (slot.tag == tag);
-        if held != same {
-            return self.search(hash, at);
-        }
-        let number = if same { slot.number } else { self.n as u32 };
-        *slot = Slot { generation: self.generation, tag, number };
         self.features[self.n] = Numbered { hash, ..Numbered::default() };
+        let mut at = hash as usize & (self.slots.len() - 1);
+        let (mut number, mut new) = self.held(at);
         if self.features[number as usize].hash != hash {
-            return self.search(hash, at);
+            at = self.search(hash, at);
+            (number, new) = self.held(at);
         }
-        self.n += usize::from(!same);
+        self.slots[at] = Slot { generation: self.generation, number };
+        self.n += usize::from(new);
         if self.n * 2 > self.slots.len() {
             self.grow();
         }
         number
     }
 
-    /// [`Self::number`] of a feature whose first slot, `at`, is another's.
-    fn search(&mut self, hash: u64, at: usize) -> u32 {
-        let (tag, mask) = ((hash >> 47) as u16, self.slots.len() - 1);
-        let mut at = (at + 1) & mask;
+    /// Whose a slot is: the next number's where it is free, which the second says.
+    #[inline]
+    fn held(&self, at: usize) -> (u32, bool) {
+        let Slot { generation, number } = self.slots[at];
+        let free = generation != self.generation;
+        (if free { self.n as u32 } else { number }, free)
+    }
+
+    /// The slot of a feature whose first one, `at`, is another's: its own, or a free one.
+    fn search(&self, hash: u64, mut at: usize) -> usize {
         loop {
-            let slot = self.slots[at];
-            if slot.generation != self.generation {
-                let number = self.n as u32;
-                self.slots[at] = Slot { generation: self.generation, tag, number };
-                self.features[self.n] = Numbered { hash, ..Numbered::default() };
-                self.n += 1;
-                if self.n * 2 > self.slots.len() {
-                    self.grow();
-                }
-                return number;
+            at = (at + 1) & (self.slots.len() - 1);
+            if self.features[self.held(at).0 as usize].hash == hash {
+                return at;
             }
-            if slot.tag == tag && self.features[slot.number as usize].hash == hash {
-                return slot.number;
-            }
-            at = (at + 1) & mask;
         }
     }
 
@@ -175,8 +162,7 @@ impl Numbers {
             while self.slots[at].generation != 0 {
                 at = (at + 1) & (n_slots - 1);
             }
-            let tag = (feature.hash >> 47) as u16;
-            self.slots[at] = Slot { generation: 1, tag, number: number as u32 };
+            self.slots[at] = Slot { generation: 1, number: number as u32 };
         }
     }
 
@@ -213,15 +199,15 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn every_feature_has_a_number_of_its_own(
-            texts in proptest::collection::vec(proptest::collection::vec((0_u64..40, 0_u64..3, 0_u64..3), 0..400), 1..4),
+            texts in proptest::collection::vec(proptest::collection::vec((0_u64..40, 0_u64..9), 0..400), 1..4),
         ) {
             let mut numbers = Numbers::default();
             for text in texts {
                 numbers.forget();
                 let mut expected: Vec<(u64, u32)> = Vec::new();
-                for (low, tag, high) in text {
-                    // few slots, few tags, and what neither sees
-                    let hash = low | tag << 47 | high << 20;
+                for (low, high) in text {
+                    // few slots, and what they do not see
+                    let hash = low | high << 20;
                     numbers.count(hash, 2);
                     match expected.iter_mut().find(|of| of.0 == hash) {
                         Some(of) => of.1 += 2,
@@ -245,10 +231,10 @@ mod tests {
             let again: Vec<u32> = hashes().map(|hash| numbers.number(hash)).collect();
             assert_eq!(again, first);
         }
-        // after as many texts as generations have numbers, nothing of an earlier one is left
-        for _ in 0..=u32::from(u16::MAX) {
-            numbers.forget();
-        }
-        assert_eq!(numbers.number(7), 0);
+        // when all generations have been, nothing of an earlier one is left
+        numbers.generation = u32::MAX;
+        numbers.number(7);
+        numbers.forget();
+        assert_eq!((numbers.number(8), numbers.number(7)), (0, 1));
     }
 }

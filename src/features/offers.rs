@@ -135,15 +135,11 @@ fn each(folded: &Folded, mut met: impl FnMut(usize, usize, usize)) {
             continue;
         }
         if may_start || is_unspaced(c) || is_hangul(c) {
-            let stems = chars[at..].first_chunk::<KEY>().map_or(&[][..], |key| known.of(*key));
-            for Stem { kind, next, rest } in stems {
-                let after = at + KEY;
-                if next.is_some() && chars.get(after) != next.as_ref() {
-                    continue;
-                }
+            let Some((key, read)) = chars[at..].split_first_chunk::<KEY>() else { break };
+            for Stem { kind, next, rest } in known.of(*key) {
                 let rest = &known.rests[rest.start as usize..rest.end as usize];
-                if chars.get(after..).is_some_and(|read| read.starts_with(rest)) {
-                    met(usize::from(*kind), at, after + rest.len());
+                if next.is_none_or(|next| read.first() == Some(&next)) && read.starts_with(rest) {
+                    met(usize::from(*kind), at, at + KEY + rest.len());
                 }
             }
         }

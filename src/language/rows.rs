@@ -4,7 +4,7 @@
 //! only that script's part of the row is needed. A weight is a byte: the memory of a row costs more than adding it.
 
 use super::Language;
-use crate::bayes::weights::{Record, Table, Unknown, Weights};
+use crate::bayes::weights::{Record, Table, Weights};
 use crate::script::{Script, group_of};
 use std::ops::Range;
 
@@ -142,13 +142,12 @@ impl Rows {
                 }
             }
             let missing = &missing[..n_missing];
-            let mut unknown = Unknown::<AHEAD>::default();
             let mut keep = |index: usize, place: Place| {
                 let (hash, i) = missing[index];
                 found.keep(hash, place);
                 places[i as usize] = place;
             };
-            weights.look_up_all(table, missing, &mut unknown, |index, record| {
+            let unknown = weights.look_up_all::<_, AHEAD>(table, missing, |index, record| {
                 let row = self.row(record.start()).unwrap_or(u32::MAX);
                 keep(index, Place { start: record.start() as u32, row });
             });

@@ -77,9 +77,8 @@ pub fn features(line: &str, mut emit: impl FnMut(usize)) {
             }
         }
         let class = Class::of(c);
-        let script = if c.is_ascii() { id::LATN } else { group_of(id_of(c)) };
-        let letter =
-            if c.is_ascii() { c.is_ascii_alphabetic() } else { script > id::COMMON || class.is_alphabetic() };
+        let script = group_of(id_of(c));
+        let letter = !c.is_ascii() && (script > id::COMMON || class.is_alphabetic());
         if letter && is_dense(script, c) {
             close(&mut token, &mut half_words, &mut emit);
             if dense[1] != 0 {
