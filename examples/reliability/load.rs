@@ -105,16 +105,34 @@ struct Caller {
     address: SocketAddr,
     sender: Arc<Mutex<hostile::Sender>>,
     body: Bytes,
+    /// How often a call that is refused for want of room comes again, when it is told to.
+    again: u32,
+    /// Calls that were.
+    told_to: Arc<AtomicU64>,
 }
 
 impl Caller {
     async fn of(server: &Server, text: &str) -> Self {
         let body = hostile::framed(false, &article(text).encode_to_vec());
         let (address, sender) = (server.address, hostile::http2(server.address).await);
-        Self { address, sender: Arc::new(Mutex::new(sender)), body }
+        Self { address, sender: Arc::new(Mutex::new(sender)), body, again: 0, told_to: Arc::default() }
     }
 
     async fn call(&self) -> Result<(), Status> {
+        let mut again = self.again;
+        loop {
+            let answer = self.answer().await;
+            let told = answer.as_ref().err().and_then(StatusExt::get_details_retry_info);
+            let Some(after) = told.and_then(|told| told.retry_delay).filter(|_| again > 0) else {
+                return answer;
+            };
+            again -= 1;
+            self.told_to.fetch_add(1, Ordering::Relaxed);
+            sleep(after).await;
+        }
+    }
+
+    async fn answer(&self) -> Result<(), Status> {
         let mut status = self.once().await;
         if status.code() == Code::Unknown {
             // Connections are ended at a certain age: what came too late on one is to be asked again.
@@ -317,16 +335,18 @@ pub async fn start() -> Outcome {
 /// each twelfth, the attacks being left off: a machine that others share has no one speed.
 pub async fn soak(lasts: Duration) -> Outcome {
     let server = Arc::new(Server::start(&["--handshake-seconds", "5"]).warmed().await);
-    let callers = callers(&server, 8, &usual()).await;
+    let mut callers = callers(&server, 8, &usual()).await;
     let most = capacity(callers.clone(), Duration::from_secs(5)).await;
+    // The machine may get slower at any time: callers do as they are told.
+    callers.iter_mut().for_each(|caller| caller.again = 3);
     let (stop, quiet) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let attacks = Arc::new(AtomicU64::new(0));
     let hostile = {
         let (server, stop, attacks) = (server.clone(), stop.clone(), attacks.clone());
         let quiet = quiet.clone();
         let every = Duration::from_secs_f64(1.0 / (most * 0.14).min(400.0));
-        tokio::spawn(async move {
-            let mut tick = interval(every);
+        hostile::elsewhere().spawn(async move {
+            let (mut tick, mut under_way) = (interval(every), JoinSet::new());
             tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
             while !stop.load(Ordering::Relaxed) {
                 tick.tick().await;
@@ -334,8 +354,10 @@ pub async fn soak(lasts: Duration) -> Outcome {
                     continue;
                 }
                 let n = attacks.fetch_add(1, Ordering::Relaxed);
-                hostile::one_of_many(server.address, n).await;
+                under_way.spawn(hostile::one_of_many(server.address, n));
+                while under_way.try_join_next().is_some() {}
             }
+            under_way.join_all().await;
         })
     };
     // The first third fills what is filled once.
@@ -343,7 +365,7 @@ pub async fn soak(lasts: Duration) -> Outcome {
     let slice = lasts / slices;
     let finding = slice.min(Duration::from_secs(50)) / 10;
     let (mut memory, mut descriptors, mut p99, mut speeds) = (vec![], vec![], vec![], vec![]);
-    let (mut lost, mut refused, mut sent) = (0, 0, 0);
+    let (mut lost, mut sent) = (0, 0);
     for _ in 0..slices {
         quiet.store(true, Ordering::Relaxed);
         let most = capacity(callers.clone(), finding).await;
@@ -351,7 +373,6 @@ pub async fn soak(lasts: Duration) -> Outcome {
         speeds.push(most);
         let mut seen = open_loop(callers.clone(), most * 0.56, slice - finding).await;
         lost += seen.sent() - seen.accepted.len();
-        refused += seen.refused.len();
         sent += seen.sent();
         p99.push(percentile(&mut seen.accepted, 99.0));
         memory.push(server.rss());
@@ -370,6 +391,7 @@ pub async fn soak(lasts: Duration) -> Outcome {
     // In calls that the machine could have answered meanwhile, so that its own speed does not count.
     let own: Vec<f64> = p99.iter().zip(&speeds).map(|(p99, speed)| p99 * speed).collect();
     let (own_before, own_after) = halves(&own[late..]);
+    let again: u64 = callers.iter().map(|caller| caller.told_to.load(Ordering::Relaxed)).sum();
     let drift = 100.0 * (own_after / own_before - 1.0);
     speeds.sort_by(f64::total_cmp);
     let (fds_first, fds_last) = (descriptors[late], *descriptors.last().unwrap());
@@ -381,8 +403,8 @@ pub async fn soak(lasts: Duration) -> Outcome {
             && fds_last <= fds_first + 40
             && drift <= 10.0,
         format!(
-            "{:.0} s at 0.7 C (C {:.0} to {:.0}/s) with {} attacks: {lost} of {sent} lost, {refused} of them \
-            refused for want of room; memory {:.1} to {:.1} MiB over the last \
+            "{:.0} s at 0.7 C (C {:.0} to {:.0}/s) with {} attacks: {lost} of {sent} lost, {again} told to \
+            come again; memory {:.1} to {:.1} MiB over the last \
             two thirds ({slope:+.1} MiB/h), descriptors {fds_first} to {fds_last}, p99 {before:.1} to {after:.1} ms, times C {drift:+.0}%",
             lasts.as_secs_f64(),
             speeds[0],

@@ -62,8 +62,12 @@ impl Server {
         self.refused.lock().unwrap().clone()
     }
 
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::from_shared(format!("http://{}", self.address)).unwrap()
+    }
+
     pub async fn channel(&self) -> Channel {
-        Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
+        self.endpoint().connect().await.unwrap()
     }
 
     pub async fn client(&self) -> Client {

@@ -29,8 +29,6 @@ pub struct ServeArgs {
 /// Tasks that a thread runs between two looks at the clock and at what has come in: tokio's 61 may take longer than a
 /// deadline, when they copy megabytes.
 const TASKS_PER_LOOK: u32 = 8;
-/// Threads beyond those that classify, one for each CPU: somebody must read, refuse and watch the clock.
-const SPARE_THREADS: usize = 2;
 
 pub fn run(args: ServeArgs) -> Result<(), Failure> {
     let check_only = args.check;
@@ -46,9 +44,7 @@ pub fn run(args: ServeArgs) -> Result<(), Failure> {
     }
     // From here on there are articles about.
     telemetry::keep_panics_quiet();
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cpus + SPARE_THREADS)
         .event_interval(TASKS_PER_LOOK)
         .enable_all()
         .build()

@@ -245,7 +245,7 @@ where
         if !exempt {
             let unary = !STREAMING.iter().any(|method| log.method.starts_with(method));
             let packed = Encoding::take(request.headers_mut())
-                .map(|encoding| Packed::new(encoding, unary, max_frame_bytes, self.pools.turns.clone()));
+                .map(|encoding| Packed::new(encoding, max_frame_bytes, self.pools.turns.clone()));
             let receive = self.limits.receive;
             let admits = admits.filter(|_| packed.is_none());
             let leaving = shares.leaving.clone();

@@ -1,9 +1,9 @@
 //! Who classifies now, who waits and who is refused.
 //!
-//! As many texts are classified at once as there are CPUs. The runtime has more threads than that (`cli/serve.rs`),
-//! so that bytes move, deadlines pass and refusals go out while all CPUs classify. Short texts are classified
-//! where they stand, as a change of threads costs more; long ones on a thread of their own, so that their caller
-//! can be answered when its deadline passes, and then stop at the next stage.
+//! As many texts are classified at once as there are CPUs. Short ones are classified where they stand, as a change of
+//! threads costs more; the others on threads that give way to those of the runtime (`aside`), so that bytes move, deadlines
+//! pass and refusals go out while all CPUs classify. A text whose caller has been answered, as its deadline passed, stops
+//! at the next stage.
 //!
 //! Who waits is served in fair order (start-time fair queueing, Goyal, Vin and Cheng, 1996): connections get their texts' work
 //! in turn, so one that asks now and then goes before fifty that ask all the time. While single calls come in, batches and
@@ -12,23 +12,26 @@
 //!
 //! Who would wait too long is refused at once. A caller with some dozens of texts in flight, each of which waits for the
 //! others, is to be served; more calls than can be served, who come whatever becomes of the others, are not to make each
-//! other wait. So how long is too long depends on whether anybody has just been refused ([`PRESSED_WAIT`]). Who would have to
-//! wait and could not be answered before its deadline is told so at once, too; a CPU that is free is used, whatever is
+//! other wait. So how long is too long depends on whether anybody has just been refused ([`PRESSED_WAIT`]), and then nobody is kept
+//! for longer than was expected of it. Who would have to wait and could not be answered before its deadline is told so at once, too; a CPU that is free is used, whatever is
 //! expected, so that a wrong expectation does not last.
 
+use crate::rpc::aside;
 use crate::rpc::call::CallContext;
 use crate::rpc::share::{Held, Share};
 use crate::rpc::status;
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tonic::Status;
 
-/// From this many bytes of text on, some 10 ms, a text gets a thread of its own.
-const LONG_TEXT: usize = 64 << 10;
+/// From this many bytes of text on, about a millisecond, others are not to wait for it.
+const LONG_TEXT: usize = 8 << 10;
 
 /// The call is over; nobody wants the result.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +74,7 @@ const LEFT_FREE: Duration = Duration::from_secs(1);
 
 /// Once somebody was refused, and until nobody has been for [`RELIEF`], a connection that has had its part waits for no more
 /// than this.
-const PRESSED_WAIT: Duration = Duration::from_millis(5);
+const PRESSED_WAIT: Duration = Duration::from_millis(7);
 const RELIEF: Duration = Duration::from_secs(1);
 /// So many texts like the one it asks for a connection must be behind the others not to have had its part.
 const BEHIND: u64 = 4;
@@ -107,6 +110,13 @@ impl Pace {
 #[derive(Debug, Default)]
 pub(crate) struct Flow(AtomicU64);
 
+impl Flow {
+    fn refund(&self, cost: u64) {
+        let promised = self.0.load(Ordering::Relaxed);
+        self.0.store(promised.saturating_sub(cost), Ordering::Relaxed);
+    }
+}
+
 /// Those who wait for a CPU.
 #[derive(Debug)]
 struct Line {
@@ -125,7 +135,45 @@ struct Line {
 
 /// By the virtual time at which a text begins, then as they came.
 type Turn = (u64, u64);
-type Queue = BTreeMap<Turn, (u64, oneshot::Sender<Permit>)>;
+type Queue = BTreeMap<Turn, Waiter>;
+
+/// One who waits.
+#[derive(Debug)]
+struct Waiter {
+    cost: u64,
+    /// Under pressure: when it has waited for as long as it may.
+    until: Option<Instant>,
+    next: Next,
+}
+
+/// To whoever waits: its CPU, or why it gets none.
+enum Next {
+    /// A short text's, which is classified where its call stands.
+    Call(oneshot::Sender<Result<Permit, Status>>),
+    /// A long text with its work, so that the thread that is done with another goes on with it at once.
+    Work(Work),
+}
+
+/// Gives the CPU back when it is done.
+type Work = Box<dyn FnOnce(Result<Permit, Status>) -> Option<Permit> + Send>;
+
+impl fmt::Debug for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Call(_) => "Call",
+            Self::Work(_) => "Work",
+        })
+    }
+}
+
+impl Next {
+    fn refuse(self, status: Status) {
+        match self {
+            Self::Call(call) => drop(call.send(Err(status))),
+            Self::Work(work) => drop(work(Err(status))),
+        }
+    }
+}
 
 impl Line {
     fn new(count: usize) -> Self {
@@ -161,15 +209,15 @@ impl Line {
 
     /// What is to be done before this turn, beside what is being done.
     fn before(&self, turn: Turn) -> u64 {
-        let cost = |queue: &Queue| queue.range(..turn).map(|(_, (cost, _))| cost).sum::<u64>();
+        let cost = |queue: &Queue| queue.range(..turn).map(|(_, waiter)| waiter.cost).sum::<u64>();
         cost(&self.calls) + cost(&self.bulk)
     }
 
-    /// How long a text may wait of a connection that would have had `promised` without it.
-    fn longest_wait(&self, promised: u64, cost: u64, max_wait: Duration) -> Duration {
+    /// Whether a text is to wait for little, of a connection that would have had `promised` without it.
+    fn presses(&self, promised: u64, cost: u64) -> bool {
         let pressed = self.last_refused.is_some_and(|last| last.elapsed() < RELIEF);
         let behind = promised.saturating_add(BEHIND.saturating_mul(cost)) <= self.now;
-        if pressed && !behind { max_wait.min(PRESSED_WAIT) } else { max_wait }
+        pressed && !behind
     }
 
     fn queue(&mut self, part: Part) -> &mut Queue {
@@ -200,7 +248,7 @@ impl Line {
     }
 
     /// The next who waits and can have a CPU.
-    fn next(&mut self) -> Option<(Part, oneshot::Sender<Permit>)> {
+    fn next(&mut self) -> Option<(Part, Next)> {
         let call = self.calls.keys().next().filter(|_| self.free > 0).copied();
         let item = self.bulk.keys().next().filter(|_| self.has_for_items()).copied();
         let (part, turn) = match (call, item) {
@@ -208,9 +256,21 @@ impl Line {
             (Some(call), _) => (Part::Call, call),
             (None, item) => (Part::Item, item?),
         };
-        let (_, next) = self.queue(part).remove(&turn)?;
+        let Waiter { next, .. } = self.queue(part).remove(&turn)?;
         self.begin(part, turn);
         Some((part, next))
+    }
+
+    /// Takes those out of the line who have waited for as long as they may.
+    fn late(&mut self) -> Vec<Next> {
+        let now = Instant::now();
+        let too_long = |waiter: &Waiter| waiter.until.is_some_and(|until| until <= now);
+        let late: Vec<Turn> =
+            self.calls.iter().filter(|(_, waiter)| too_long(waiter)).map(|(turn, _)| *turn).collect();
+        if !late.is_empty() {
+            self.last_refused = Some(now);
+        }
+        late.iter().filter_map(|turn| Some(self.calls.remove(turn)?.next)).collect()
     }
 }
 
@@ -225,12 +285,19 @@ impl Cpus {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The turn of a text that has to wait, its flow charged for it, unless that would be too long.
-    fn wait(&self, line: &mut Line, cost: u64, flow: &Flow, patience: Patience) -> Result<Turn, Status> {
+    /// The turn of a text that has to wait, its flow charged for it, and until when it may, unless that would be too long.
+    fn wait(
+        &self,
+        line: &mut Line,
+        cost: u64,
+        flow: &Flow,
+        patience: Patience,
+    ) -> Result<(Turn, Option<Instant>), Status> {
         let promised = flow.0.load(Ordering::Relaxed);
         let turn = line.turn(flow, cost);
         let before = self.pace.of(line.before(turn) / line.count as u64);
-        let max_wait = patience.wait.map(|max_wait| line.longest_wait(promised, cost, max_wait));
+        let presses = patience.wait.is_some() && line.presses(promised, cost);
+        let max_wait = patience.wait.map(|wait| if presses { wait.min(PRESSED_WAIT) } else { wait });
         let answered = before + self.pace.of(cost).mul_f64(AT_BEST);
         let refused = match (max_wait, patience.answer) {
             (Some(max_wait), _) if before > max_wait => {
@@ -238,7 +305,7 @@ impl Cpus {
                 status::too_long_a_wait(before, max_wait)
             }
             (_, Some(left)) if answered > left => status::deadline_out_of_reach(answered, left),
-            _ => return Ok(turn),
+            _ => return Ok((turn, presses.then(|| Instant::now() + PRESSED_WAIT))),
         };
         flow.0.store(promised, Ordering::Relaxed);
         Err(refused)
@@ -248,25 +315,62 @@ impl Cpus {
 /// One of the CPUs; the next in the line has it when this is dropped.
 #[derive(Debug)]
 struct Permit {
-    cpus: Arc<Cpus>,
+    /// `None` once it has been given on.
+    cpus: Option<Arc<Cpus>>,
     part: Part,
+}
+
+impl Permit {
+    fn of(cpus: &Arc<Cpus>, part: Part) -> Self {
+        Self { cpus: Some(cpus.clone()), part }
+    }
+
+    /// Gives the CPU to the next in the line. If that is work, `mine` says whether it is for this thread.
+    fn give_on(&mut self, mine: bool) -> Option<(Work, Self)> {
+        let cpus = self.cpus.take()?;
+        let late = {
+            let mut line = cpus.line();
+            line.free += 1;
+            line.items -= usize::from(self.part != Part::Call);
+            line.late()
+        };
+        for next in late {
+            next.refuse(status::too_long_a_wait(PRESSED_WAIT, PRESSED_WAIT));
+        }
+        let mut work_here = None;
+        // More than one when batches and streams may have all CPUs again.
+        loop {
+            let next = cpus.line().next();
+            let Some((part, next)) = next else { return work_here };
+            let permit = Self::of(&cpus, part);
+            match next {
+                // Of one who has just gone it comes back, and is dropped again.
+                Next::Call(call) => drop(call.send(Ok(permit))),
+                Next::Work(work) if mine && work_here.is_none() => work_here = Some((work, permit)),
+                Next::Work(work) => start(work, permit),
+            }
+        }
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        {
-            let mut line = self.cpus.line();
-            line.free += 1;
-            line.items -= usize::from(self.part != Part::Call);
-        }
-        // More than one when batches and streams may have all CPUs again.
-        loop {
-            let next = self.cpus.line().next();
-            let Some((part, next)) = next else { return };
-            // Of one who has just gone it comes back, and is dropped again.
-            drop(next.send(Permit { cpus: self.cpus.clone(), part }));
-        }
+        self.give_on(false);
     }
+}
+
+/// Does the work on a thread of its own, then that of those who wait.
+fn start(work: Work, permit: Permit) {
+    // The runtime may be gone already, and with it whoever waits.
+    if Handle::try_current().is_err() {
+        return;
+    }
+    aside::spawn(move || {
+        let mut next = Some((work, permit));
+        while let Some((work, permit)) = next {
+            next = work(Ok(permit)).and_then(|mut permit| permit.give_on(true));
+        }
+    });
 }
 
 /// A text in the line. Who leaves it unserved has used nothing.
@@ -276,31 +380,40 @@ struct Waiting<'a> {
     part: Part,
     turn: Turn,
     cost: u64,
+    _room: Option<Held>,
+}
+
+impl Waiting<'_> {
+    fn refund(&self) {
+        // Flows change with the line held.
+        let _line = self.cpus.line();
+        self.flow.refund(self.cost);
+    }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut line = self.cpus.line();
         if line.queue(self.part).remove(&self.turn).is_some() {
-            let promised = self.flow.0.load(Ordering::Relaxed);
-            self.flow.0.store(promised.saturating_sub(self.cost), Ordering::Relaxed);
+            self.flow.refund(self.cost);
         }
     }
 }
 
-/// A CPU for a text.
-#[derive(Debug)]
-pub(crate) struct Place {
-    permit: Permit,
+/// A text that is to be classified.
+#[derive(Clone, Copy, Debug)]
+struct Text<'a> {
     cost: u64,
-    begun: Instant,
+    part: Part,
+    flow: &'a Flow,
+    /// Where it takes a place to wait at; nowhere when it has been let in already.
+    room: Option<&'a Arc<Share>>,
+    patience: Patience,
 }
 
-impl Place {
-    /// The whole text has been classified.
-    fn done(self) {
-        self.permit.cpus.pace.learn(self.cost, self.begun.elapsed());
-    }
+enum Entered<'a, F> {
+    Now(Permit, F),
+    Waiting(Waiting<'a>),
 }
 
 /// What a text may wait for.
@@ -329,15 +442,81 @@ impl Cpu {
         Self { cpus: Arc::new(Cpus { line, pace }), max_wait }
     }
 
-    /// A CPU for a text of `bytes`, at once or after waiting, if the call's connection may wait and it would not be
-    /// too long.
-    pub(crate) async fn place(&self, bytes: usize, call: &CallContext, part: Part) -> Result<Place, Status> {
+    /// Does the work on a text of `bytes` once there is a CPU for it, if the call's connection may wait and it would not be
+    /// too long; gives it up when the future is dropped.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        call: &CallContext,
+        part: Part,
+        work: impl FnOnce(&Stop) -> Result<T, Stopped> + Send + 'static,
+    ) -> Result<T, Status> {
         let let_in = part == Part::Item;
-        let room = (!let_in).then_some(&call.waiting);
-        let patience = if let_in { Patience::default() } else { self.patience(call) };
-        let cost = cost(bytes);
-        let permit = self.permit(cost, part, &call.flow, room, patience).await?;
-        Ok(Place { permit, cost, begun: Instant::now() })
+        let text = Text {
+            cost: cost(bytes),
+            part,
+            flow: &call.flow,
+            room: (!let_in).then_some(&call.waiting),
+            patience: if let_in { Patience::default() } else { self.patience(call) },
+        };
+        let done = if bytes < LONG_TEXT {
+            let _permit = self.permit(&text).await?;
+            let begun = Instant::now();
+            let done = work(&|| Ok(()));
+            self.cpus.pace.learn(text.cost, begun.elapsed());
+            done
+        } else {
+            self.work_aside(&text, work).await?
+        };
+        done.map_err(|Stopped| status::shutting_down())
+    }
+
+    async fn work_aside<T: Send + 'static>(
+        &self,
+        text: &Text<'_>,
+        work: impl FnOnce(&Stop) -> Result<T, Stopped> + Send + 'static,
+    ) -> Result<Result<T, Stopped>, Status> {
+        let caller = Caller(Arc::new(AtomicBool::new(false)));
+        let (gone, cpus, cost) = (caller.0.clone(), self.cpus.clone(), text.cost);
+        let (answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |permit| {
+            let permit = match permit {
+                Ok(permit) => permit,
+                Err(refused) => {
+                    let _ = answer.send(Err(refused));
+                    return None;
+                }
+            };
+            let begun = Instant::now();
+            let stop = move || {
+                aside::breathe();
+                if gone.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) }
+            };
+            let done = catch_unwind(AssertUnwindSafe(|| work(&stop)));
+            // What was given up says nothing of how long it would have taken.
+            if matches!(done, Ok(Ok(_))) {
+                cpus.pace.learn(cost, begun.elapsed());
+            }
+            let _ = answer.send(Ok(done));
+            Some(permit)
+        });
+        let waiting = match self.enter(text, || Next::Work(work))? {
+            Entered::Now(permit, next) => {
+                match next() {
+                    Next::Work(work) => start(work, permit),
+                    Next::Call(_) => {}
+                }
+                None
+            }
+            Entered::Waiting(waiting) => Some(waiting),
+        };
+        let answered = answered.await.map_err(|_| status::shutting_down())?;
+        if answered.is_err()
+            && let Some(waiting) = &waiting
+        {
+            waiting.refund();
+        }
+        answered.map(|done| done.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 
     /// Of a call that has not been let in.
@@ -361,66 +540,44 @@ impl Cpu {
         turn.map(drop)
     }
 
-    async fn permit(
-        &self,
-        cost: u64,
-        part: Part,
-        flow: &Flow,
-        room: Option<&Arc<Share>>,
-        patience: Patience,
-    ) -> Result<Permit, Status> {
-        let cpus = &self.cpus;
-        let _room;
-        let (mut mine, waiting) = {
-            let mut line = cpus.line();
-            if part == Part::Call {
-                line.last_call = Some(Instant::now());
-            }
-            if line.has_for(part) {
-                let turn = line.turn(flow, cost);
-                line.begin(part, turn);
-                return Ok(Permit { cpus: cpus.clone(), part });
-            }
-            _room = line.room(room)?;
-            let turn = cpus.wait(&mut line, cost, flow, patience)?;
-            let (next, mine) = oneshot::channel();
-            line.queue(part).insert(turn, (cost, next));
-            (mine, Waiting { cpus, flow, part, turn, cost })
-        };
-        let permit = (&mut mine).await.map_err(|_| status::shutting_down())?;
-        drop(waiting);
-        Ok(permit)
-    }
-}
-
-/// Does the work on a text of `bytes` at a place; gives it up when the future is dropped.
-pub(crate) async fn work<T: Send + 'static>(
-    place: Place,
-    bytes: usize,
-    work: impl FnOnce(&Stop) -> Result<T, Stopped> + Send + 'static,
-) -> Result<T, Status> {
-    let done = if bytes < LONG_TEXT {
-        let done = work(&|| Ok(()));
-        place.done();
-        done
-    } else {
-        let caller = Caller(Arc::new(AtomicBool::new(false)));
-        let gone = caller.0.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            let done = work(&move || if gone.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) });
-            // What was given up says nothing of how long it would have taken.
-            if done.is_ok() {
-                place.done();
-            }
-            done
-        });
-        match task.await {
-            Ok(done) => done,
-            Err(failed) if failed.is_panic() => resume_unwind(failed.into_panic()),
-            Err(_) => Err(Stopped),
+    /// A CPU at once, or a place in the line.
+    fn enter<'a, F: FnOnce() -> Next>(&'a self, text: &Text<'a>, next: F) -> Result<Entered<'a, F>, Status> {
+        let (cpus, &Text { cost, part, flow, room, patience }) = (&self.cpus, text);
+        let mut line = cpus.line();
+        if part == Part::Call {
+            line.last_call = Some(Instant::now());
         }
-    };
-    done.map_err(|Stopped| status::shutting_down())
+        if line.has_for(part) {
+            let turn = line.turn(flow, cost);
+            line.begin(part, turn);
+            return Ok(Entered::Now(Permit::of(cpus, part), next));
+        }
+        let room = line.room(room)?;
+        let (turn, until) = cpus.wait(&mut line, cost, flow, patience)?;
+        line.queue(part).insert(turn, Waiter { cost, until, next: next() });
+        Ok(Entered::Waiting(Waiting { cpus, flow, part, turn, cost, _room: room }))
+    }
+
+    async fn permit(&self, text: &Text<'_>) -> Result<Permit, Status> {
+        let mut given = None;
+        let entered = self.enter(text, || {
+            let (next, mine) = oneshot::channel();
+            given = Some(mine);
+            Next::Call(next)
+        })?;
+        let waiting = match entered {
+            Entered::Now(permit, _) => return Ok(permit),
+            Entered::Waiting(waiting) => waiting,
+        };
+        let given = match given {
+            Some(mine) => mine.await.map_err(|_| status::shutting_down())?,
+            None => return Err(status::shutting_down()),
+        };
+        if given.is_err() {
+            waiting.refund();
+        }
+        given
+    }
 }
 
 /// Dropped with the call.
@@ -437,6 +594,11 @@ mod tests {
     use super::*;
 
     const ANY: Patience = Patience { wait: None, answer: None };
+
+    /// A small one.
+    fn text(flow: &Flow) -> Text<'_> {
+        Text { cost: 1, part: Part::Call, flow, room: None, patience: ANY }
+    }
 
     #[test]
     fn the_pace_is_the_one_seen() {
@@ -458,7 +620,7 @@ mod tests {
         for (name, cost, part, flow) in texts.iter().cloned() {
             let (cpu, flow, held) = (cpu.clone(), flow.clone(), held.clone());
             tasks.spawn(async move {
-                let permit = cpu.permit(cost, part, &flow, None, ANY).await.unwrap();
+                let permit = cpu.permit(&Text { cost, part, ..text(&flow) }).await.unwrap();
                 held.lock().unwrap().push(name);
                 tokio::task::yield_now().await;
                 drop(permit);
@@ -489,7 +651,7 @@ mod tests {
     async fn streams_leave_a_cpu_while_calls_come_in() {
         let cpu = Cpu::with(2, Duration::MAX);
         let flow = Flow::default();
-        let get = |part| cpu.permit(1, part, &flow, None, ANY);
+        let get = async |part| cpu.permit(&Text { part, ..text(&flow) }).await;
         let full = async |part| tokio::time::timeout(Duration::from_millis(20), get(part)).await.is_err();
         let both = (get(Part::First).await.unwrap(), get(Part::Item).await.unwrap());
         assert!(full(Part::Call).await, "they had both before anyone called");
@@ -511,7 +673,7 @@ mod tests {
     async fn who_leaves_the_line_has_used_nothing_and_holds_nothing() {
         let cpu = Cpu::with(1, Duration::ZERO);
         let flow = Flow::default();
-        let get = || cpu.permit(1_000, Part::Call, &flow, None, ANY);
+        let get = async || cpu.permit(&Text { cost: 1_000, ..text(&flow) }).await;
         let held = get().await.unwrap();
         let promised = flow.0.load(Ordering::Relaxed);
         for _ in 0..10 {
@@ -531,9 +693,8 @@ mod tests {
     async fn who_has_nobody_before_it_is_not_refused_whatever_is_being_done() {
         let cpu = Cpu::with(1, Duration::ZERO);
         let flows: [Flow; 3] = Default::default();
-        let get = |flow| {
-            cpu.permit(1 << 20, Part::Call, flow, None, Patience { wait: Some(Duration::ZERO), ..ANY })
-        };
+        let patience = Patience { wait: Some(Duration::ZERO), ..ANY };
+        let get = async |flow| cpu.permit(&Text { cost: 1 << 20, patience, ..text(flow) }).await;
         let held = get(&flows[0]).await.unwrap();
         let mut first = Box::pin(get(&flows[1]));
         assert!(tokio::time::timeout(Duration::from_millis(1), &mut first).await.is_err());
@@ -550,7 +711,7 @@ mod tests {
         let cost = 1_000_000 / BYTE_NS;
         let [greedy, modest]: [Flow; 2] = Default::default();
         let patience = Patience { wait: Some(Duration::from_millis(50)), ..ANY };
-        let get = |flow| cpu.permit(cost, Part::Call, flow, None, patience);
+        let get = async |flow| cpu.permit(&Text { cost, patience, ..text(flow) }).await;
         let _held = get(&greedy).await.unwrap();
         let mut line = Vec::new();
         let mut waits = async |flow| {
@@ -584,9 +745,9 @@ mod tests {
         let cpu = Cpu::with(1, Duration::MAX);
         let ms = 1_000_000 / BYTE_NS;
         let flow = Flow::default();
-        let get = |cost, left| {
-            let answer = Some(Duration::from_millis(left));
-            cpu.permit(cost, Part::Call, &flow, None, Patience { wait: None, answer })
+        let get = async |cost, left| {
+            let patience = Patience { wait: None, answer: Some(Duration::from_millis(left)) };
+            cpu.permit(&Text { cost, patience, ..text(&flow) }).await
         };
         let held = get(75 * ms, 60).await.unwrap();
         let mut other = Box::pin(get(75 * ms, 60));
@@ -597,5 +758,77 @@ mod tests {
         drop(held);
         other.await.unwrap();
         get(ms, 60).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn under_pressure_nobody_is_kept_for_longer_than_was_expected() {
+        let cpu = Cpu::with(1, Duration::ZERO);
+        let flow = Flow::default();
+        let patience = Patience { wait: Some(Duration::from_millis(50)), ..ANY };
+        let text = Text { patience, ..text(&flow) };
+        let get = || Box::pin(cpu.permit(&text));
+        let held = get().await.unwrap();
+        // Nobody had been refused when it came.
+        let mut calm = get();
+        assert!(tokio::time::timeout(Duration::from_millis(1), &mut calm).await.is_err());
+        let promised = flow.0.load(Ordering::Relaxed);
+        cpu.cpus.line().last_refused = Some(Instant::now());
+        let mut pressed = get();
+        assert!(tokio::time::timeout(2 * PRESSED_WAIT, &mut pressed).await.is_err());
+        drop(held);
+        let refused = pressed.await.unwrap_err();
+        assert!(status::is_for_want_of_room(&refused), "{refused:?}");
+        assert_eq!(flow.0.load(Ordering::Relaxed), promised, "it has used nothing");
+        drop(calm.await.unwrap());
+        assert_eq!(cpu.cpus.line().free, 1);
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_is_done_with_a_long_text_goes_on_with_the_next() {
+        let cpu = Cpu::with(1, Duration::MAX);
+        let flow = Flow::default();
+        let text = text(&flow);
+        let (go_on, waits) = std::sync::mpsc::channel();
+        let here = || std::thread::current().id();
+        let first = cpu.work_aside(&text, move |_| {
+            waits.recv().unwrap();
+            Ok(std::thread::current().id())
+        });
+        let second = cpu.work_aside(&text, move |_| Ok(here()));
+        let line_up = async {
+            while cpu.cpus.line().calls.is_empty() {
+                tokio::task::yield_now().await;
+            }
+            go_on.send(()).unwrap();
+        };
+        let (first, second, ()) = tokio::join!(first, second, line_up);
+        let (first, second) = (first.unwrap().unwrap(), second.unwrap().unwrap());
+        assert_eq!(first, second);
+        assert_ne!(first, here());
+        while cpu.cpus.line().free == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_text_that_panics_or_is_given_up_leaves_its_cpu() {
+        let cpu = Cpu::with(1, Duration::MAX);
+        let flow = Flow::default();
+        let small = text(&flow);
+        let given_up = cpu.work_aside(&small, |stop| {
+            while stop().is_ok() {}
+            Err::<(), _>(Stopped)
+        });
+        assert!(tokio::time::timeout(Duration::from_millis(20), given_up).await.is_err());
+        let failed = tokio::spawn({
+            let cpu = cpu.clone();
+            async move {
+                cpu.work_aside::<()>(&text(&Flow::default()), |_| panic!("as it was told")).await.is_ok()
+            }
+        });
+        assert!(failed.await.unwrap_err().is_panic());
+        while cpu.cpus.line().free == 0 {
+            tokio::task::yield_now().await;
+        }
     }
 }

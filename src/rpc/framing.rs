@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::poll_proceed;
 use tokio::time::{Sleep, sleep};
 
 /// The client preface; a connection that has not sent it is nobody's.
@@ -19,6 +20,9 @@ const HEADERS: u8 = 1;
 const PUSH_PROMISE: u8 = 5;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
+
+/// Of the 128 a task has.
+const PER_UNIT: usize = 512;
 
 /// A stream that fails with `TimedOut` once a frame, or a block of headers in several, has been awaited for too long.
 pub(super) struct Framed<S> {
@@ -42,6 +46,18 @@ impl<S> Framed<S> {
     }
 }
 
+/// Of what a task may do before others have their turn, tokio counts a read as one whatever its size. Who sends megabytes
+/// would keep the thread for as long as they take to be copied.
+fn spend(bytes: usize, cx: &mut Context<'_>) {
+    for _ in 0..bytes / PER_UNIT {
+        match poll_proceed(cx) {
+            Poll::Ready(unit) => unit.made_progress(),
+            // The next read waits for a turn.
+            Poll::Pending => return,
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -51,7 +67,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
         let this = &mut *self;
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
-        if this.frames.advance(&buf.filled()[before..]) {
+        let received = &buf.filled()[before..];
+        spend(received.len(), cx);
+        if this.frames.advance(received) {
             this.timer = None;
         }
         if this.frames.preface == PREFACE_BYTES {

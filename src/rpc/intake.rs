@@ -4,6 +4,7 @@
 //! A limit per message bounds one call; a thousand calls that each send most of a message and then wait are
 //! bounded only by their sum, and by a clock.
 
+use crate::rpc::aside;
 use crate::rpc::call::CallContext;
 use crate::rpc::share::Held;
 use crate::rpc::status;
@@ -11,12 +12,14 @@ use crate::rpc::unpack::{Encoding, PREFIX, Unpacking};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::future::poll_fn;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_util::sync::{CancellationToken, PollSemaphore};
 use tonic::Status;
@@ -140,7 +143,7 @@ impl<B: Body<Data = Bytes, Error = Status> + Send + Unpin + 'static> Body for In
     }
 
     fn is_end_stream(&self) -> bool {
-        self.packed.as_ref().is_none_or(|packed| packed.input.is_empty())
+        self.packed.as_ref().is_none_or(|packed| packed.input.is_empty() && !packed.state.is_whole())
             && self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
@@ -161,17 +164,15 @@ fn take(bytes: &Held, amount: usize) -> Result<(), Status> {
 const WITHOUT_TURN: usize = 64 << 10;
 /// Bytes that are unpacked between two looks at how much has come of them, at most a thousand times as many.
 const SLICE: usize = 256;
-/// Others get the thread after so much has come of a unary call.
-const AT_ONCE: usize = 256 << 10;
+/// What may come of a message without a break, in a tenth of a millisecond or less.
+const AT_ONCE: usize = 64 << 10;
 
 /// A body whose messages may be packed, on its way to one whose are not.
 pub(crate) struct Packed {
     encoding: Encoding,
-    unary: bool,
     /// Bytes a message may unpack to.
     limit: usize,
     turns: PollSemaphore,
-    turn: Option<OwnedSemaphorePermit>,
     /// What was received and has not been looked at.
     input: Bytes,
     state: State,
@@ -184,34 +185,40 @@ enum State {
     Plain(usize),
     /// A packed one of which so many bytes are still to come.
     Packed(Unpacking, usize),
-    Unpacked(Bytes),
+    /// The same, being unpacked elsewhere; where that leads.
+    Aside(JoinHandle<Result<State, Status>>),
+    /// What to give out, and what comes then.
+    Unpacked(Bytes, Option<Bytes>),
 }
 
 impl Packed {
     /// Large messages are unpacked as many at once as there are `turns`.
-    pub(crate) fn new(encoding: Encoding, unary: bool, limit: usize, turns: PollSemaphore) -> Self {
-        let state = State::Prefix([0; PREFIX], 0);
-        Self { encoding, unary, limit, turns, turn: None, input: Bytes::new(), state }
+    pub(crate) fn new(encoding: Encoding, limit: usize, turns: PollSemaphore) -> Self {
+        Self { encoding, limit, turns, input: Bytes::new(), state: State::NEXT }
     }
 
     /// The next bytes for who reads the body, charged to `bytes`; `None` when more must be received first.
-    fn unpack(&mut self, bytes: &Held, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
-        let mut grown = 0;
+    fn unpack(&mut self, bytes: &Arc<Held>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
         loop {
+            if let State::Aside(work) = &mut self.state {
+                self.state = match ready!(Pin::new(work).poll(cx)) {
+                    Ok(Ok(state)) => state,
+                    Ok(Err(status)) => return Poll::Ready(Some(Err(status))),
+                    Err(failed) if failed.is_panic() => resume_unwind(failed.into_panic()),
+                    Err(_) => return Poll::Ready(Some(Err(status::shutting_down()))),
+                };
+            }
             if self.input.is_empty() && !self.state.is_whole() {
-                // Who is awaited must not keep others from their turns.
-                self.turn = None;
                 return Poll::Ready(None);
             }
-            if self.state.needs_turn() && self.turn.is_none() {
-                self.turn = ready!(self.turns.poll_acquire(cx));
+            if self.state.needs_turn() {
+                let Some(turn) = ready!(self.turns.poll_acquire(cx)) else {
+                    return Poll::Ready(Some(Err(status::shutting_down())));
+                };
+                self.go_aside(bytes.clone(), turn);
+                continue;
             }
-            // A stream may not be asked again before its replies are read: it must not go with a turn.
-            if self.unary && grown > AT_ONCE {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            match self.step(bytes, &mut grown) {
+            match self.step(bytes) {
                 Ok(None) => {}
                 Ok(Some(part)) => return Poll::Ready(Some(Ok(part))),
                 Err(status) => return Poll::Ready(Some(Err(status))),
@@ -219,75 +226,115 @@ impl Packed {
         }
     }
 
-    fn step(&mut self, bytes: &Held, grown: &mut usize) -> Result<Option<Bytes>, Status> {
-        let next = State::Prefix([0; PREFIX], 0);
-        match &mut self.state {
-            State::Prefix(prefix, have) => {
-                let part = self.input.split_to((PREFIX - *have).min(self.input.len()));
-                prefix[*have..*have + part.len()].copy_from_slice(&part);
-                *have += part.len();
-                if *have < PREFIX {
+    /// Has what there is of a large message unpacked where nobody waits for it, for one turn.
+    fn go_aside(&mut self, bytes: Arc<Held>, turn: OwnedSemaphorePermit) {
+        self.state = match std::mem::replace(&mut self.state, State::NEXT) {
+            State::Packed(unpacking, remaining) => {
+                let part = self.input.split_to(remaining.min(self.input.len()));
+                State::Aside(aside::spawn(move || {
+                    let _turn = turn;
+                    unpack_part(unpacking, &part, remaining, &bytes, aside::breathe)
+                }))
+            }
+            other => other,
+        };
+    }
+
+    fn step(&mut self, bytes: &Held) -> Result<Option<Bytes>, Status> {
+        match std::mem::replace(&mut self.state, State::NEXT) {
+            State::Prefix(mut prefix, mut have) => {
+                let part = self.input.split_to((PREFIX - have).min(self.input.len()));
+                prefix[have..have + part.len()].copy_from_slice(&part);
+                have += part.len();
+                if have < PREFIX {
+                    self.state = State::Prefix(prefix, have);
                     return Ok(None);
                 }
-                let (prefix, [flag, length @ ..]) = (*prefix, *prefix);
+                let [flag, length @ ..] = prefix;
                 let length = u32::from_be_bytes(length) as usize;
                 if flag == 1 {
                     if length > self.limit {
                         return Err(status::message_too_large(self.limit));
                     }
-                    let unpacking = Unpacking::new(self.encoding, self.limit);
-                    self.state = State::Packed(unpacking, length);
+                    self.state = State::Packed(Unpacking::new(self.encoding, self.limit), length);
                     return Ok(None);
                 }
                 // Nothing is known of other flags; whoever reads the body refuses them.
-                self.state = if length == 0 { next } else { State::Plain(length) };
+                if length > 0 {
+                    self.state = State::Plain(length);
+                }
                 Ok(Some(Bytes::copy_from_slice(&prefix)))
             }
-            State::Plain(remaining) => {
-                let part = self.input.split_to((*remaining).min(self.input.len()));
-                *remaining -= part.len();
-                if *remaining == 0 {
-                    self.state = next;
+            State::Plain(mut remaining) => {
+                let part = self.input.split_to(remaining.min(self.input.len()));
+                remaining -= part.len();
+                if remaining > 0 {
+                    self.state = State::Plain(remaining);
                 }
                 take(bytes, part.len()).map(|()| Some(part))
             }
-            State::Packed(_, 0) => {
-                let State::Packed(unpacking, _) = std::mem::replace(&mut self.state, next) else {
-                    return Ok(None);
-                };
-                let before = unpacking.held();
-                let unpacked = unpacking.finish();
-                self.turn = None;
-                let message = unpacked?;
-                let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
-                let prefix = [&[0][..], &length.to_be_bytes()].concat();
-                take(bytes, message.len().saturating_sub(before))?;
-                self.state = State::Unpacked(message);
-                Ok(Some(prefix.into()))
-            }
-            State::Unpacked(message) => {
-                let message = std::mem::take(message);
-                self.state = next;
-                // Nobody waits for no bytes.
-                Ok(Some(message).filter(|message| !message.is_empty()))
-            }
             State::Packed(unpacking, remaining) => {
-                let before = unpacking.held();
-                let part = self.input.split_to((*remaining).min(SLICE).min(self.input.len()));
-                *remaining -= part.len();
-                unpacking.push(&part)?;
-                let more = unpacking.held() - before;
-                *grown += more;
-                take(bytes, more).map(|()| None)
+                let part = self.input.split_to(remaining.min(SLICE).min(self.input.len()));
+                self.state = unpack_part(unpacking, &part, remaining, bytes, || ())?;
+                Ok(None)
+            }
+            State::Unpacked(part, then) => {
+                if let Some(then) = then {
+                    self.state = State::Unpacked(then, None);
+                }
+                // Nobody waits for no bytes.
+                Ok(Some(part).filter(|part| !part.is_empty()))
+            }
+            // `unpack` waits for it.
+            State::Aside(work) => {
+                self.state = State::Aside(work);
+                Ok(None)
             }
         }
     }
 }
 
+/// The next `part` of a packed message, of which `remaining` bytes had not come; charged to `bytes`. After each
+/// [`AT_ONCE`] bytes `breathe` is called.
+fn unpack_part(
+    mut unpacking: Unpacking,
+    part: &[u8],
+    remaining: usize,
+    bytes: &Held,
+    breathe: impl Fn(),
+) -> Result<State, Status> {
+    let mut grown = 0;
+    for slice in part.chunks(SLICE) {
+        let before = unpacking.held();
+        unpacking.push(slice)?;
+        let more = unpacking.held() - before;
+        take(bytes, more)?;
+        grown += more;
+        if grown > AT_ONCE {
+            grown = 0;
+            breathe();
+        }
+    }
+    let remaining = remaining - part.len();
+    // A message that has all its work to do at its end has a turn for that by then.
+    if remaining > 0 || (unpacking.waits_for_its_end() && !part.is_empty()) {
+        return Ok(State::Packed(unpacking, remaining));
+    }
+    let before = unpacking.held();
+    let message = unpacking.finish()?;
+    take(bytes, message.len().saturating_sub(before))?;
+    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    let prefix = [&[0][..], &length.to_be_bytes()].concat();
+    Ok(State::Unpacked(prefix.into(), Some(message)))
+}
+
 impl State {
-    /// Whether there is something to do without more bytes.
+    /// Before a message.
+    const NEXT: Self = Self::Prefix([0; PREFIX], 0);
+
+    /// Whether something comes of it without more bytes.
     fn is_whole(&self) -> bool {
-        matches!(self, Self::Packed(_, 0) | Self::Unpacked(_))
+        matches!(self, Self::Packed(_, 0) | Self::Unpacked(..) | Self::Aside(_))
     }
 
     fn needs_turn(&self) -> bool {
@@ -398,7 +445,7 @@ mod tests {
 
     fn intake(body: Pieces, encoding: Encoding, turns: &PollSemaphore) -> (Intake<Pieces>, Arc<Held>) {
         let bytes = Arc::new(Share::of(&Pool::new(1 << 24)).nothing());
-        let packed = Packed::new(encoding, false, 1 << 20, turns.clone());
+        let packed = Packed::new(encoding, 1 << 20, turns.clone());
         (
             Intake::new(
                 body,
@@ -466,7 +513,7 @@ mod tests {
     async fn what_a_message_unpacks_to_comes_out_of_the_budget() {
         let body = message(1, &gzip(&vec![0; 1 << 20]));
         let share = Share::of(&Pool::new(100_000));
-        let packed = Packed::new(Encoding::Gzip, true, 1 << 20, turns());
+        let packed = Packed::new(Encoding::Gzip, 1 << 20, turns());
         let bytes = Arc::new(share.nothing());
         let patience = Duration::from_secs(1);
         let mut intake = Intake::new(

@@ -3,7 +3,7 @@
 use crate::model::Model;
 use crate::rpc::call::CallContext;
 use crate::rpc::convert::{InvalidRequest, Limits, MAX_BATCH_ITEMS};
-use crate::rpc::cpu::{self, Part};
+use crate::rpc::cpu::{Part, Stop};
 use crate::rpc::pb;
 use crate::rpc::respond::{classify_unless_stopped, detect_unless_stopped};
 use crate::rpc::status;
@@ -29,9 +29,9 @@ impl Classifier {
         part: Part,
     ) -> Result<Result<pb::ClassifyArticleResponse, InvalidRequest>, Status> {
         let bytes = context.add_text(request.article.as_ref());
-        let place = context.cpu.place(bytes, context, part).await?;
         let (model, limits) = (self.model.clone(), self.limits);
-        cpu::work(place, bytes, move |stop| classify_unless_stopped(&model, request, &limits, stop)).await
+        let work = move |stop: &Stop| classify_unless_stopped(&model, request, &limits, stop);
+        context.cpu.work(bytes, context, part, work).await
     }
 }
 
@@ -104,9 +104,11 @@ impl pb::classifier_service_server::ClassifierService for Classifier {
         let context = context(request.extensions())?;
         let request = request.into_inner();
         let bytes = context.add_text(request.article.as_ref());
-        let place = context.cpu.place(bytes, &context, Part::Call).await?;
         let (model, limits) = (self.model.clone(), self.limits);
-        cpu::work(place, bytes, move |stop| detect_unless_stopped(&model, request, &limits, stop))
+        let work = move |stop: &Stop| detect_unless_stopped(&model, request, &limits, stop);
+        context
+            .cpu
+            .work(bytes, &context, Part::Call, work)
             .await?
             .map(Response::new)
             .map_err(|error| status::invalid(&error))
