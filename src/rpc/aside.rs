@@ -9,7 +9,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 /// A tenth of what the others get when both want a CPU, so that it goes on whatever the others do.
 #[cfg(target_os = "linux")]
-const PRIORITY: i32 = 19;
+const PRIORITY: i32 = 10;
 
 /// Does the work on such a thread. It is done even if the handle is dropped; panics come out of the handle.
 pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
