@@ -466,7 +466,7 @@ mod tests {
     /// What comes out until the end, or until there is nothing to be had.
     async fn read(intake: &mut Intake<Pieces>) -> Result<Vec<u8>, Status> {
         let mut read = Vec::new();
-        let mut next = async || timeout(Duration::from_millis(20), intake.frame()).await;
+        let mut next = async || timeout(Duration::from_millis(500), intake.frame()).await;
         while let Ok(Some(frame)) = next().await {
             read.extend_from_slice(&frame?.into_data().unwrap());
         }
