@@ -12,9 +12,10 @@
 //!
 //! Who would wait too long is refused at once. A caller with some dozens of texts in flight, each of which waits for the
 //! others, is to be served; more calls than can be served, who come whatever becomes of the others, are not to make each
-//! other wait. So how long is too long depends on whether anybody has just been refused ([`PRESSED_WAIT`]), and then nobody is kept
-//! for longer than was expected of it. Who would have to wait and could not be answered before its deadline is told so at once, too; a CPU that is free is used, whatever is
-//! expected, so that a wrong expectation does not last.
+//! other wait. So how long is too long depends on whether anybody has just been refused ([`PRESSED_WAIT`]), and then no
+//! call is kept for longer than that either, whoever overtakes it. Who would have to wait and could not be answered before
+//! its deadline is told so at once, too; a CPU that is free is used, whatever is expected, so that a wrong expectation does
+//! not last.
 
 use crate::rpc::aside;
 use crate::rpc::call::CallContext;
@@ -141,7 +142,7 @@ type Queue = BTreeMap<Turn, Waiter>;
 #[derive(Debug)]
 struct Waiter {
     cost: u64,
-    /// Under pressure: when it has waited for as long as it may.
+    /// Under pressure: when it has waited for as long as a call may.
     until: Option<Instant>,
     next: Next,
 }
