@@ -145,6 +145,17 @@ struct Waiter {
     /// Under pressure: when it has waited for as long as a call may.
     until: Option<Instant>,
     next: Next,
+    flow: Arc<Flow>,
+    /// Its place to wait at.
+    _room: Option<Held>,
+}
+
+impl Waiter {
+    /// Who leaves the line unserved has used nothing.
+    fn unserved(self) -> Next {
+        self.flow.refund(self.cost);
+        self.next
+    }
 }
 
 /// To whoever waits: its CPU, or why it gets none.
@@ -262,6 +273,11 @@ impl Line {
         Some((part, next))
     }
 
+    /// Takes one out of the line who does not want to wait any more.
+    fn leave(&mut self, part: Part, turn: Turn) -> Option<Next> {
+        Some(self.queue(part).remove(&turn)?.unserved())
+    }
+
     /// Takes those out of the line who have waited for as long as they may.
     fn late(&mut self) -> Vec<Next> {
         let now = Instant::now();
@@ -271,7 +287,7 @@ impl Line {
         if !late.is_empty() {
             self.last_refused = Some(now);
         }
-        late.iter().filter_map(|turn| Some(self.calls.remove(turn)?.next)).collect()
+        late.iter().filter_map(|turn| Some(self.calls.remove(turn)?.unserved())).collect()
     }
 }
 
@@ -374,30 +390,18 @@ fn start(work: Work, permit: Permit) {
     });
 }
 
-/// A text in the line. Who leaves it unserved has used nothing.
+/// A text in the line; it leaves when this is dropped.
 struct Waiting<'a> {
     cpus: &'a Cpus,
-    flow: &'a Flow,
     part: Part,
     turn: Turn,
-    cost: u64,
-    _room: Option<Held>,
-}
-
-impl Waiting<'_> {
-    fn refund(&self) {
-        // Flows change with the line held.
-        let _line = self.cpus.line();
-        self.flow.refund(self.cost);
-    }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let mut line = self.cpus.line();
-        if line.queue(self.part).remove(&self.turn).is_some() {
-            self.flow.refund(self.cost);
-        }
+        let left = self.cpus.line().leave(self.part, self.turn);
+        // What it would have done is dropped without the line held.
+        drop(left);
     }
 }
 
@@ -406,15 +410,10 @@ impl Drop for Waiting<'_> {
 struct Text<'a> {
     cost: u64,
     part: Part,
-    flow: &'a Flow,
+    flow: &'a Arc<Flow>,
     /// Where it takes a place to wait at; nowhere when it has been let in already.
     room: Option<&'a Arc<Share>>,
     patience: Patience,
-}
-
-enum Entered<'a, F> {
-    Now(Permit, F),
-    Waiting(Waiting<'a>),
 }
 
 /// What a text may wait for.
@@ -501,23 +500,19 @@ impl Cpu {
             let _ = answer.send(Ok(done));
             Some(permit)
         });
-        let waiting = match self.enter(text, || Next::Work(work))? {
-            Entered::Now(permit, next) => {
-                match next() {
-                    Next::Work(work) => start(work, permit),
-                    Next::Call(_) => {}
+        let _waiting = {
+            let mut line = self.cpus.line();
+            match self.at_once(&mut line, text) {
+                Some(permit) => {
+                    drop(line);
+                    start(work, permit);
+                    None
                 }
-                None
+                None => Some(self.line_up(&mut line, text, Next::Work(work))?),
             }
-            Entered::Waiting(waiting) => Some(waiting),
         };
-        let answered = answered.await.map_err(|_| status::shutting_down())?;
-        if answered.is_err()
-            && let Some(waiting) = &waiting
-        {
-            waiting.refund();
-        }
-        answered.map(|done| done.unwrap_or_else(|panic| resume_unwind(panic)))
+        let done = answered.await.map_err(|_| status::shutting_down())??;
+        Ok(done.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 
     /// Of a call that has not been let in.
@@ -541,43 +536,37 @@ impl Cpu {
         turn.map(drop)
     }
 
-    /// A CPU at once, or a place in the line.
-    fn enter<'a, F: FnOnce() -> Next>(&'a self, text: &Text<'a>, next: F) -> Result<Entered<'a, F>, Status> {
-        let (cpus, &Text { cost, part, flow, room, patience }) = (&self.cpus, text);
-        let mut line = cpus.line();
-        if part == Part::Call {
+    fn at_once(&self, line: &mut Line, text: &Text<'_>) -> Option<Permit> {
+        if text.part == Part::Call {
             line.last_call = Some(Instant::now());
         }
-        if line.has_for(part) {
-            let turn = line.turn(flow, cost);
-            line.begin(part, turn);
-            return Ok(Entered::Now(Permit::of(cpus, part), next));
+        if !line.has_for(text.part) {
+            return None;
         }
+        let turn = line.turn(text.flow, text.cost);
+        line.begin(text.part, turn);
+        Some(Permit::of(&self.cpus, text.part))
+    }
+
+    /// A place in the line.
+    fn line_up(&self, line: &mut Line, text: &Text<'_>, next: Next) -> Result<Waiting<'_>, Status> {
+        let &Text { cost, part, flow, room, patience } = text;
         let room = line.room(room)?;
-        let (turn, until) = cpus.wait(&mut line, cost, flow, patience)?;
-        line.queue(part).insert(turn, Waiter { cost, until, next: next() });
-        Ok(Entered::Waiting(Waiting { cpus, flow, part, turn, cost, _room: room }))
+        let (turn, until) = self.cpus.wait(line, cost, flow, patience)?;
+        line.queue(part).insert(turn, Waiter { cost, until, next, flow: flow.clone(), _room: room });
+        Ok(Waiting { cpus: &self.cpus, part, turn })
     }
 
     async fn permit(&self, text: &Text<'_>) -> Result<Permit, Status> {
-        let mut given = None;
-        let entered = self.enter(text, || {
-            let (next, mine) = oneshot::channel();
-            given = Some(mine);
-            Next::Call(next)
-        })?;
-        let waiting = match entered {
-            Entered::Now(permit, _) => return Ok(permit),
-            Entered::Waiting(waiting) => waiting,
+        let (given, _waiting) = {
+            let mut line = self.cpus.line();
+            if let Some(permit) = self.at_once(&mut line, text) {
+                return Ok(permit);
+            }
+            let (next, given) = oneshot::channel();
+            (given, self.line_up(&mut line, text, Next::Call(next))?)
         };
-        let given = match given {
-            Some(mine) => mine.await.map_err(|_| status::shutting_down())?,
-            None => return Err(status::shutting_down()),
-        };
-        if given.is_err() {
-            waiting.refund();
-        }
-        given
+        given.await.map_err(|_| status::shutting_down())?
     }
 }
 
@@ -597,7 +586,7 @@ mod tests {
     const ANY: Patience = Patience { wait: None, answer: None };
 
     /// A small one.
-    fn text(flow: &Flow) -> Text<'_> {
+    fn text(flow: &Arc<Flow>) -> Text<'_> {
         Text { cost: 1, part: Part::Call, flow, room: None, patience: ANY }
     }
 
@@ -651,7 +640,7 @@ mod tests {
     #[tokio::test]
     async fn streams_leave_a_cpu_while_calls_come_in() {
         let cpu = Cpu::with(2, Duration::MAX);
-        let flow = Flow::default();
+        let flow = Arc::<Flow>::default();
         let get = async |part| cpu.permit(&Text { part, ..text(&flow) }).await;
         let full = async |part| tokio::time::timeout(Duration::from_millis(20), get(part)).await.is_err();
         let both = (get(Part::First).await.unwrap(), get(Part::Item).await.unwrap());
@@ -673,7 +662,7 @@ mod tests {
     #[tokio::test]
     async fn who_leaves_the_line_has_used_nothing_and_holds_nothing() {
         let cpu = Cpu::with(1, Duration::ZERO);
-        let flow = Flow::default();
+        let flow = Arc::<Flow>::default();
         let get = async || cpu.permit(&Text { cost: 1_000, ..text(&flow) }).await;
         let held = get().await.unwrap();
         let promised = flow.0.load(Ordering::Relaxed);
@@ -693,7 +682,7 @@ mod tests {
     #[tokio::test]
     async fn who_has_nobody_before_it_is_not_refused_whatever_is_being_done() {
         let cpu = Cpu::with(1, Duration::ZERO);
-        let flows: [Flow; 3] = Default::default();
+        let flows: [Arc<Flow>; 3] = Default::default();
         let patience = Patience { wait: Some(Duration::ZERO), ..ANY };
         let get = async |flow| cpu.permit(&Text { cost: 1 << 20, patience, ..text(flow) }).await;
         let held = get(&flows[0]).await.unwrap();
@@ -710,7 +699,7 @@ mod tests {
         let cpu = Cpu::with(1, Duration::ZERO);
         // A text of a millisecond.
         let cost = 1_000_000 / BYTE_NS;
-        let [greedy, modest]: [Flow; 2] = Default::default();
+        let [greedy, modest]: [Arc<Flow>; 2] = Default::default();
         let patience = Patience { wait: Some(Duration::from_millis(50)), ..ANY };
         let get = async |flow| cpu.permit(&Text { cost, patience, ..text(flow) }).await;
         let _held = get(&greedy).await.unwrap();
@@ -745,7 +734,7 @@ mod tests {
     async fn who_cannot_be_answered_in_time_is_told_at_once() {
         let cpu = Cpu::with(1, Duration::MAX);
         let ms = 1_000_000 / BYTE_NS;
-        let flow = Flow::default();
+        let flow = Arc::<Flow>::default();
         let get = async |cost, left| {
             let patience = Patience { wait: None, answer: Some(Duration::from_millis(left)) };
             cpu.permit(&Text { cost, patience, ..text(&flow) }).await
@@ -764,7 +753,7 @@ mod tests {
     #[tokio::test]
     async fn under_pressure_nobody_is_kept_for_longer_than_was_expected() {
         let cpu = Cpu::with(1, Duration::ZERO);
-        let flow = Flow::default();
+        let flow = Arc::<Flow>::default();
         let patience = Patience { wait: Some(Duration::from_millis(50)), ..ANY };
         let text = Text { patience, ..text(&flow) };
         let get = || Box::pin(cpu.permit(&text));
@@ -787,7 +776,7 @@ mod tests {
     #[tokio::test]
     async fn a_thread_that_is_done_with_a_long_text_goes_on_with_the_next() {
         let cpu = Cpu::with(1, Duration::MAX);
-        let flow = Flow::default();
+        let flow = Arc::<Flow>::default();
         let text = text(&flow);
         let (go_on, waits) = std::sync::mpsc::channel();
         let here = || std::thread::current().id();
@@ -814,7 +803,7 @@ mod tests {
     #[tokio::test]
     async fn a_long_text_that_panics_or_is_given_up_leaves_its_cpu() {
         let cpu = Cpu::with(1, Duration::MAX);
-        let flow = Flow::default();
+        let flow = Arc::<Flow>::default();
         let small = text(&flow);
         let given_up = cpu.work_aside(&small, |stop| {
             while stop().is_ok() {}
@@ -823,9 +812,7 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_millis(20), given_up).await.is_err());
         let failed = tokio::spawn({
             let cpu = cpu.clone();
-            async move {
-                cpu.work_aside::<()>(&text(&Flow::default()), |_| panic!("as it was told")).await.is_ok()
-            }
+            async move { cpu.work_aside::<()>(&text(&Arc::default()), |_| panic!("as it was told")).await.is_ok() }
         });
         assert!(failed.await.unwrap_err().is_panic());
         while cpu.cpus.line().free == 0 {
