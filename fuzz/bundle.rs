@@ -61,7 +61,7 @@ pub fn made() -> Bundle {
     let words = spec(Weighting::LogNormalized { norm: 30 }, true);
     let plain = FeatureSpec { shape: false, marks: false, offers: false, ..words };
     let grams = spec(Weighting::Counts { cap: 255 }, false);
-    let decision = DecisionCard { threshold: 0.4, threshold_low: None, min_letters: 5 };
+    let decision = DecisionCard { threshold: 0.4, threshold_low: None, min_letters: 5, min_words: 0 };
     let mut bundle = Bundle {
         manifest: Manifest { schema: SCHEMA, name: "made".into(), tasks: BTreeMap::new() },
         files: BTreeMap::new(),

@@ -7,7 +7,7 @@ use crate::language::{Language, LanguageResult, LanguageSpan, LanguageVerdict, R
 use crate::model::Model;
 use crate::model::task::{TextTask, back_off};
 use crate::noise::{self, Host, NoiseKind, NoiseSpan, Ranges};
-use crate::script::counts;
+use crate::script::{counts, has_words};
 use crate::text::{Article, CleanText, Field, normalize};
 use smallvec::SmallVec;
 use std::convert::Infallible;
@@ -369,7 +369,7 @@ fn topics(
     };
     out.text_bytes_used = text.original_used(used, out.text_bytes_total);
     let p = task.probabilities(&tables, scratch);
-    out.topic_decision = decide(task, &p, letters, prepared);
+    out.topic_decision = decide(task, &p, &text.as_str()[..used], letters, prepared);
     let threshold = options.topic_threshold.unwrap_or(task.rule.threshold);
     let order = ranking(&p);
     let limit = if options.max_topics == 0 { order.len() } else { options.max_topics };
@@ -566,7 +566,7 @@ fn tables(task: &TextTask, language: &LanguageResult) -> Tables {
     tables
 }
 
-fn decide(task: &TextTask, p: &[f64], letters: u32, prepared: &Prepared<'_>) -> Decision {
+fn decide(task: &TextTask, p: &[f64], text: &str, letters: u32, prepared: &Prepared<'_>) -> Decision {
     let top = p.iter().copied().fold(0.0, f64::max);
     let known = prepared.known_language().is_some() && !prepared.language.invented;
     let few = |letters: u32| letters < task.rule.min_letters;
@@ -575,6 +575,8 @@ fn decide(task: &TextTask, p: &[f64], letters: u32, prepared: &Prepared<'_>) -> 
     } else if few(letters) || !known {
         // what was much text and is all noise is not short
         Decision::Abstained(AbstainReason::UnknownLanguage)
+    } else if !has_words(text, task.rule.min_words) {
+        Decision::Abstained(AbstainReason::TooShort)
     } else if top < task.rule.threshold {
         Decision::Abstained(AbstainReason::LowMargin)
     } else {

@@ -173,6 +173,7 @@ fn text_task(bundle: &Bundle, task: &'static str) -> Result<TextTask, ModelForma
             threshold: decision.threshold,
             threshold_low: decision.threshold_low.unwrap_or(decision.threshold),
             min_letters: decision.min_letters,
+            min_words: decision.min_words,
         },
         odds,
     })

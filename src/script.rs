@@ -394,6 +394,30 @@ pub fn counts(text: &str) -> ScriptCounts {
     survey.counts
 }
 
+/// Whether a text has `least` words: runs of characters without white space that have a letter. Where words
+/// are not set apart, two ideographs or kana make one, or four letters of the scripts of Indochina and Tibet,
+/// about what words have there.
+pub fn has_words(text: &str, least: u32) -> bool {
+    let enough = u64::from(least) * 4;
+    let mut quarters = 0;
+    for run in text.split_whitespace() {
+        let mut word = false;
+        // that many are enough if each is a quarter
+        for c in run.chars().take(enough as usize).filter(|c| is_letter(*c)) {
+            match Script::of(c).as_str() {
+                "Hani" | "Hira" | "Kana" | "Bopo" => quarters += 2,
+                "Thai" | "Laoo" | "Khmr" | "Mymr" | "Tibt" => quarters += 1,
+                _ => word = true,
+            }
+        }
+        quarters += if word { 4 } else { 0 };
+        if quarters >= enough {
+            return true;
+        }
+    }
+    quarters >= enough
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -408,6 +432,26 @@ mod tests {
         let scripts: Vec<_> = Script::extensions('।').collect();
         assert!(scripts.contains(&Script(*b"Deva")) && scripts.contains(&Script(*b"Beng")));
         assert_eq!(Script::extensions('a').collect::<Vec<_>>(), [Script::LATIN]);
+    }
+
+    #[test]
+    fn words_are_counted_where_they_are_set_apart_and_where_not() {
+        for (text, words) in [
+            ("", 0),
+            ("12 : 3 ... -- !", 0),
+            ("Tea, 3 cups; it's  well-kept\n", 4),
+            ("чай e\u{301}te\u{301}", 2),
+            ("今日は雨です", 3),
+            ("今天 下雨 iPhone", 3),
+            ("วันนี้ฝนตกที่นี่", 4),
+            ("비가 와요", 2),
+        ] {
+            assert!(has_words(text, words), "{text:?} has {words}");
+            assert!(!has_words(text, words + 1), "{text:?} has {words} alone");
+        }
+        assert!(has_words(&"雨".repeat(1000), 500));
+        assert!(!has_words(&"a".repeat(1_000_000), 2));
+        assert!(has_words("a", 0) && !has_words("a", u32::MAX));
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub struct TrainArgs {
     /// How evenly (source, label) pairs count: 0 by documents, 1 all alike
     #[arg(long, value_parser = |text: &str| number(text, 0.0..=1.0, "from 0 to 1"))]
     pub balance: Option<f64>,
+    /// Abstain on texts of fewer words (with --task topic); as the base when left out, if its labels are the same
+    #[arg(long, value_name = "WORDS")]
+    pub min_words: Option<u32>,
     /// Size of the tables: bytes per documents^(2/3) of a table; 0 for no bound
     #[arg(long, value_parser = |text: &str| number(text, 0.0..=1e15, "0 or more"))]
     pub bytes: Option<f64>,

@@ -145,6 +145,13 @@ pub struct DecisionCard {
     pub threshold_low: Option<f64>,
     /// Fewer letters than this are too few to decide on.
     pub min_letters: u32,
+    /// So are fewer words than this; 0 in bundles that do not say.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub min_words: u32,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -28,6 +28,8 @@ pub struct DecisionRule {
     pub threshold_low: f64,
     /// Fewer letters than this are too few to decide on.
     pub min_letters: u32,
+    /// So are fewer words than this, as [`has_words`](crate::script::has_words) counts them.
+    pub min_words: u32,
 }
 
 #[derive(Clone, Debug)]

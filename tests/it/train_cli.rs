@@ -49,6 +49,38 @@ fn own_labels_train_serve_and_classify() {
 }
 
 #[test]
+fn texts_of_too_few_words_are_ranked_but_not_decided() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = dir.path().join("bill.txt");
+    std::fs::write(&text, "You charged my card twice and the invoice is wrong.").unwrap();
+    let table = fixture("own_labels.csv");
+    let decision = |name: &str, more: &[&str]| {
+        let out = dir.path().join(name);
+        let args = ["train", "--task", "topic", "--out", out.to_str().unwrap(), table.to_str().unwrap()];
+        done(&[&args[..], more].concat());
+        let args = ["classify", "--format", "json", "--model", out.to_str().unwrap(), text.to_str().unwrap()];
+        let reply: serde_json::Value = serde_json::from_str(&done(&args)).unwrap();
+        assert_eq!(reply["topics"][0]["labelId"], "billing");
+        reply["topicDecision"]["reason"].as_str().unwrap_or_default().to_string()
+    };
+    assert_eq!(decision("eleven", &["--min-words", "11"]), "REASON_TOO_SHORT");
+    assert_ne!(decision("ten", &["--min-words", "10"]), "REASON_TOO_SHORT");
+    // Labels of one's own start from none, and are trained again by the rule they have.
+    assert_ne!(decision("any", &[]), "REASON_TOO_SHORT");
+    let base = dir.path().join("eleven");
+    let base = base.to_str().unwrap();
+    assert_eq!(decision("again", &["--base", base]), "REASON_TOO_SHORT");
+    assert_ne!(decision("anew", &["--base", base, "--min-words", "0"]), "REASON_TOO_SHORT");
+
+    let refused =
+        glotsift(&["train", "--task", "spam", "--min-words", "3", "--out", base, table.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        String::from_utf8(refused.stderr).unwrap().contains("--min-words goes with --task topic, not spam")
+    );
+}
+
+#[test]
 fn the_same_data_gives_the_same_bytes_and_leaves_the_other_tasks_alone() {
     let dir = tempfile::tempdir().unwrap();
     let (first, second) = (dir.path().join("a"), dir.path().join("b"));

@@ -86,9 +86,11 @@ fn task_table(name: &str, task: &TaskCard) -> String {
     }
     if let Some(decision) = &task.decision {
         let low = decision.threshold_low.map(|low| format!(", unsure from {low:.3}")).unwrap_or_default();
+        let words =
+            if decision.min_words > 0 { format!(" and {} words", decision.min_words) } else { String::new() };
         row(
             "decision",
-            format!("from {:.3}{low}, at least {} letters", decision.threshold, decision.min_letters),
+            format!("from {:.3}{low}, at least {} letters{words}", decision.threshold, decision.min_letters),
         );
     }
     for (name, scores) in [("held back", &task.held_back), ("new source", &task.unseen_sources)] {
@@ -245,7 +247,12 @@ mod tests {
                 class: None,
                 repository: None,
             }],
-            decision: Some(DecisionCard { threshold: 0.35, threshold_low: None, min_letters: 20 }),
+            decision: Some(DecisionCard {
+                threshold: 0.35,
+                threshold_low: None,
+                min_letters: 20,
+                min_words: 13,
+            }),
             held_back: Some(ScoreCard {
                 documents: 5,
                 accuracy: 0.8,
@@ -279,7 +286,7 @@ mod tests {
           tables     2: * eng
           features   character 1-5-grams of 600 characters, words and word pairs of 2,000, weight 3; log counts of norm 30
           recipe     complement naive Bayes on 54 documents: alpha 0.3, balance 1, cells of at least 20, 1800 bytes per documents^(2/3)
-          decision   from 0.350, at least 20 letters
+          decision   from 0.350, at least 20 letters and 13 words
           held back  5 documents: accuracy 0.800, macro F1 0.750, calibration error 0.100
           labels     2
             label     name         F1

@@ -78,6 +78,12 @@ impl Corpus {
         if !args.ham.is_empty() && args.task != TrainTask::Spam {
             return Err(Failure::Usage(anyhow!("--ham goes with --task spam, not {}", args.task.name())));
         }
+        if args.min_words.is_some() && args.task != TrainTask::Topic {
+            return Err(Failure::Usage(anyhow!(
+                "--min-words goes with --task topic, not {}",
+                args.task.name()
+            )));
+        }
         Self::of(args, &args.files, &args.ham, sources, require)
     }
 

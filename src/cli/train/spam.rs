@@ -259,6 +259,7 @@ pub fn train(
             threshold: logistic(high),
             threshold_low: Some(logistic(low)),
             min_letters: 1,
+            min_words: 0,
         }),
         held_back: Some(ScoreCard::from(&scores)),
         ..TaskCard::default()

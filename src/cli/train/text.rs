@@ -301,7 +301,14 @@ pub fn train(
     }
     let decision = match args.task {
         TrainTask::Spam => spam_decision(&calibrator, &scalings),
-        _ => DecisionCard { threshold: 0.35, threshold_low: None, min_letters: 20 },
+        _ => DecisionCard {
+            threshold: 0.35,
+            threshold_low: None,
+            min_letters: 20,
+            min_words: args
+                .min_words
+                .unwrap_or(previous(base, &labels.ids).map_or(0, |task| task.rule.min_words)),
+        },
     };
     // The verdict on spam has thresholds of its own.
     let confidences = match args.task {
@@ -348,11 +355,15 @@ fn copies(examples: &[Example]) -> Vec<Example> {
 
 /// Calibration of the tables of the model that is retrained, when it has the same labels.
 fn previous_scalings(base: &Base, labels: &[LabelCard]) -> BTreeMap<String, Scaling> {
-    let same = |task: &&TextTask| {
-        task.labels.len() == labels.len() && task.labels.iter().zip(labels).all(|(a, b)| *a.id == *b.id)
-    };
-    let tables = base.previous.as_ref().filter(same).map_or(&[][..], |task| task.weights.tables());
+    let tables = previous(base, labels).map_or(&[][..], |task| task.weights.tables());
     tables.iter().map(|table| (table.name.clone(), table.scaling())).collect()
+}
+
+/// The task of the base that the new one takes the place of, where its labels are the same.
+fn previous<'a>(base: &'a Base, labels: &[LabelCard]) -> Option<&'a TextTask> {
+    let previous = base.previous.as_ref()?;
+    let same = previous.labels.iter().map(|label| &*label.id).eq(labels.iter().map(|label| &*label.id));
+    same.then_some(previous)
 }
 
 pub(super) fn source_of(document: &Document) -> &str {
@@ -384,7 +395,7 @@ fn spam_decision(calibrator: &Calibrator, scalings: &Scalings) -> DecisionCard {
         |q: f64| ham.get(((ham.len() as f64 * q) as usize).min(ham.len().saturating_sub(1))).copied();
     let threshold = quantile(0.989).unwrap_or(0.5).clamp(0.5, 0.99);
     let threshold_low = quantile(0.985).unwrap_or(0.5).clamp(0.4, threshold);
-    DecisionCard { threshold, threshold_low: Some(threshold_low), min_letters: 1 }
+    DecisionCard { threshold, threshold_low: Some(threshold_low), min_letters: 1, min_words: 0 }
 }
 
 /// Fingerprints of template lines: sorted, unique, no text.
