@@ -31,7 +31,8 @@ pub fn outcome(pass: bool, figures: String) -> Outcome {
     Outcome { pass, figures }
 }
 
-const TESTS: [&str; 12] = ["T1", "T2", "T3", "T4", "T5", "T6", "T7", "T10", "T11", "T13", "T23", "T25"];
+const TESTS: [&str; 13] =
+    ["T1", "T2", "T2S", "T3", "T4", "T5", "T6", "T7", "T10", "T11", "T13", "T23", "T25"];
 
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
@@ -63,7 +64,8 @@ fn main() -> ExitCode {
         let outcome = runtime.block_on(async {
             match test {
                 "T1" => load::deadlines().await,
-                "T2" => load::overload().await,
+                "T2" => load::overload(),
+                "T2S" => load::overload_shared().await,
                 "T3" => load::fairness().await,
                 "T4" => hostile::bombs().await,
                 "T5" => hostile::empty_items().await,

@@ -2,6 +2,7 @@
 
 use glotsift::rpc::pb;
 use glotsift::rpc::pb::classifier_service_client::ClassifierServiceClient;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -20,7 +21,28 @@ pub struct Server {
     pub listening_after: Duration,
 }
 
+/// The CPUs there are in two halves, where they are not one: for the server, and for who calls it.
+pub fn halves() -> Option<[CpuSet; 2]> {
+    let all = sched_getaffinity(None).unwrap();
+    let count = all.count() as usize;
+    let mut halves = [CpuSet::new(), CpuSet::new()];
+    for (i, cpu) in (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).enumerate() {
+        halves[usize::from(2 * i >= count)].set(cpu);
+    }
+    (count > 1).then_some(halves)
+}
+
 impl Server {
+    /// A server that runs on some of the CPUs.
+    pub fn start_on(cpus: &CpuSet, args: &[&str]) -> Self {
+        // what a thread starts has its CPUs
+        let own = sched_getaffinity(None).unwrap();
+        sched_setaffinity(None, cpus).unwrap();
+        let server = Self::start(args);
+        sched_setaffinity(None, &own).unwrap();
+        server
+    }
+
     pub fn start(args: &[&str]) -> Self {
         let begun = Instant::now();
         let mut child = Command::new(std::env::current_exe().unwrap())
