@@ -17,14 +17,22 @@
 //! its deadline is told so at once, too; a CPU that is free is used, whatever is expected, so that a wrong expectation does
 //! not last.
 
+mod line;
+mod pace;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use line::Flow;
+
+use self::line::{Line, PRESSED_WAIT, Turn, Waiter};
+use self::pace::{Pace, cost};
 use crate::rpc::aside;
 use crate::rpc::call::CallContext;
-use crate::rpc::share::{Held, Share};
+use crate::rpc::share::Share;
 use crate::rpc::status;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -57,106 +65,8 @@ pub(crate) fn count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// What a text costs beside its bytes, in bytes.
-const OF_ANY_TEXT: u64 = 1 << 10;
-/// Bytes of which a text's n-grams are looked up, about; those of which most sentences are looked at; by how much a byte
-/// after the former, and one after the latter, costs less.
-const LOOKED_AT: usize = 3 << 10;
-const READ: usize = 32 << 10;
-const AS_CHEAP: (u64, u64) = (6, 12);
-/// Nanoseconds a byte takes, until some have been seen; an average over some sixteen texts then.
-const BYTE_NS: u64 = 600;
-const SEEN: i64 = 16;
-/// A text that took longer than expected counts as this many times as long at most: the machine may have stood still.
-const OUTLIER: i64 = 4;
-
-/// For so long after a single call batches and streams leave one CPU to others like it.
-const LEFT_FREE: Duration = Duration::from_secs(1);
-
-/// Once somebody was refused, and until nobody has been for [`RELIEF`], a connection that has had its part waits for no more
-/// than this.
-const PRESSED_WAIT: Duration = Duration::from_millis(7);
-const RELIEF: Duration = Duration::from_secs(1);
-/// So many texts like the one it asks for a connection must be behind the others not to have had its part.
-const BEHIND: u64 = 4;
 /// A text that would not be answered in time even if it took only so much of what such texts take does not wait.
 const AT_BEST: f64 = 2.0 / 3.0;
-
-/// The work of a text, in bytes of a short one: what comes after its beginning is only skimmed.
-fn cost(bytes: usize) -> u64 {
-    let [first, second] = [LOOKED_AT, READ].map(|end| bytes.min(end) as u64);
-    OF_ANY_TEXT + first + (second - first) / AS_CHEAP.0 + (bytes as u64 - second) / AS_CHEAP.1
-}
-
-/// How fast texts are classified.
-#[derive(Debug)]
-struct Pace(AtomicU64);
-
-impl Pace {
-    fn of(&self, cost: u64) -> Duration {
-        Duration::from_nanos(cost.saturating_mul(self.0.load(Ordering::Relaxed)))
-    }
-
-    /// A text of such cost took so long. Two at once may lose one of them.
-    fn learn(&self, cost: u64, took: Duration) {
-        let seen = i64::try_from(took.as_nanos() / u128::from(cost.max(1))).unwrap_or(i64::MAX);
-        let before = self.0.load(Ordering::Relaxed) as i64;
-        let seen = seen.min(before.saturating_mul(OUTLIER));
-        let now = before.saturating_add(seen.saturating_sub(before) / SEEN);
-        self.0.store(now.max(1) as u64, Ordering::Relaxed);
-    }
-}
-
-/// What a connection has been served or promised: the virtual time at which its last text ends.
-#[derive(Debug, Default)]
-pub(crate) struct Flow(AtomicU64);
-
-impl Flow {
-    fn refund(&self, cost: u64) {
-        let promised = self.0.load(Ordering::Relaxed);
-        self.0.store(promised.saturating_sub(cost), Ordering::Relaxed);
-    }
-}
-
-/// Those who wait for a CPU.
-#[derive(Debug)]
-struct Line {
-    count: usize,
-    free: usize,
-    /// CPUs that batches and streams have.
-    items: usize,
-    last_call: Option<Instant>,
-    last_refused: Option<Instant>,
-    /// The virtual time: where the text began that got a CPU last.
-    now: u64,
-    came: u64,
-    calls: Queue,
-    bulk: Queue,
-}
-
-/// By the virtual time at which a text begins, then as they came.
-type Turn = (u64, u64);
-type Queue = BTreeMap<Turn, Waiter>;
-
-/// One who waits.
-#[derive(Debug)]
-struct Waiter {
-    cost: u64,
-    /// Under pressure: when it has waited for as long as a call may.
-    until: Option<Instant>,
-    next: Next,
-    flow: Arc<Flow>,
-    /// Its place to wait at.
-    _room: Option<Held>,
-}
-
-impl Waiter {
-    /// Who leaves the line unserved has used nothing.
-    fn unserved(self) -> Next {
-        self.flow.refund(self.cost);
-        self.next
-    }
-}
 
 /// To whoever waits: its CPU, or why it gets none.
 enum Next {
@@ -187,130 +97,26 @@ impl Next {
     }
 }
 
-impl Line {
-    fn new(count: usize) -> Self {
-        let (calls, bulk) = (Queue::new(), Queue::new());
-        Self {
-            count,
-            free: count,
-            items: 0,
-            last_call: None,
-            last_refused: None,
-            now: 0,
-            came: 0,
-            calls,
-            bulk,
-        }
-    }
-
-    /// Where a text of `flow` begins; the flow is charged for it.
-    fn turn(&mut self, flow: &Flow, cost: u64) -> Turn {
-        let start = self.now.max(flow.0.load(Ordering::Relaxed));
-        flow.0.store(start.saturating_add(cost), Ordering::Relaxed);
-        self.came += 1;
-        (start, self.came)
-    }
-
-    /// A place to wait at, of the connection's part.
-    fn room(&mut self, room: Option<&Arc<Share>>) -> Result<Option<Held>, Status> {
-        room.map(|room| room.take(1)).transpose().map_err(|refused| {
-            self.last_refused = Some(Instant::now());
-            status::too_many_waiting(refused)
-        })
-    }
-
-    /// What is to be done before this turn, beside what is being done.
-    fn before(&self, turn: Turn) -> u64 {
-        let cost = |queue: &Queue| queue.range(..turn).map(|(_, waiter)| waiter.cost).sum::<u64>();
-        cost(&self.calls) + cost(&self.bulk)
-    }
-
-    /// Whether a text is to wait for little, of a connection that would have had `promised` without it.
-    fn presses(&self, promised: u64, cost: u64) -> bool {
-        let pressed = self.last_refused.is_some_and(|last| last.elapsed() < RELIEF);
-        let behind = promised.saturating_add(BEHIND.saturating_mul(cost)) <= self.now;
-        pressed && !behind
-    }
-
-    fn queue(&mut self, part: Part) -> &mut Queue {
-        match part {
-            Part::Call => &mut self.calls,
-            Part::First | Part::Item => &mut self.bulk,
-        }
-    }
-
-    /// Whether there is a CPU for another text of a batch or stream.
-    fn has_for_items(&self) -> bool {
-        let called = self.last_call.is_some_and(|last| last.elapsed() < LEFT_FREE);
-        self.free > 0 && (!called || self.items == 0 || self.items + 1 < self.count)
-    }
-
-    fn has_for(&self, part: Part) -> bool {
-        match part {
-            Part::Call => self.free > 0,
-            // Not before those who wait already.
-            Part::First | Part::Item => self.bulk.is_empty() && self.has_for_items(),
-        }
-    }
-
-    fn begin(&mut self, part: Part, (start, _): Turn) {
-        self.free -= 1;
-        self.items += usize::from(part != Part::Call);
-        self.now = self.now.max(start);
-    }
-
-    /// The next who waits and can have a CPU.
-    fn next(&mut self) -> Option<(Part, Next)> {
-        let call = self.calls.keys().next().filter(|_| self.free > 0).copied();
-        let item = self.bulk.keys().next().filter(|_| self.has_for_items()).copied();
-        let (part, turn) = match (call, item) {
-            (Some(call), Some(item)) if item < call => (Part::Item, item),
-            (Some(call), _) => (Part::Call, call),
-            (None, item) => (Part::Item, item?),
-        };
-        let Waiter { next, .. } = self.queue(part).remove(&turn)?;
-        self.begin(part, turn);
-        Some((part, next))
-    }
-
-    /// Takes one out of the line who does not want to wait any more.
-    fn leave(&mut self, part: Part, turn: Turn) -> Option<Next> {
-        Some(self.queue(part).remove(&turn)?.unserved())
-    }
-
-    /// Takes those out of the line who have waited for as long as they may.
-    fn late(&mut self) -> Vec<Next> {
-        let now = Instant::now();
-        let too_long = |waiter: &Waiter| waiter.until.is_some_and(|until| until <= now);
-        let late: Vec<Turn> =
-            self.calls.iter().filter(|(_, waiter)| too_long(waiter)).map(|(turn, _)| *turn).collect();
-        if !late.is_empty() {
-            self.last_refused = Some(now);
-        }
-        late.iter().filter_map(|turn| Some(self.calls.remove(turn)?.unserved())).collect()
-    }
-}
-
 #[derive(Debug)]
 struct Cpus {
-    line: Mutex<Line>,
+    line: Mutex<Line<Next>>,
     pace: Pace,
 }
 
 impl Cpus {
-    fn line(&self) -> MutexGuard<'_, Line> {
+    fn line(&self) -> MutexGuard<'_, Line<Next>> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The turn of a text that has to wait, its flow charged for it, and until when it may, unless that would be too long.
     fn wait(
         &self,
-        line: &mut Line,
+        line: &mut Line<Next>,
         cost: u64,
         flow: &Flow,
         patience: Patience,
     ) -> Result<(Turn, Option<Instant>), Status> {
-        let promised = flow.0.load(Ordering::Relaxed);
+        let promised = flow.promised();
         let turn = line.turn(flow, cost);
         let before = self.pace.of(line.before(turn) / line.count as u64);
         let presses = patience.wait.is_some() && line.presses(promised, cost);
@@ -324,7 +130,7 @@ impl Cpus {
             (_, Some(left)) if answered > left => status::deadline_out_of_reach(answered, left),
             _ => return Ok((turn, presses.then(|| Instant::now() + PRESSED_WAIT))),
         };
-        flow.0.store(promised, Ordering::Relaxed);
+        flow.promise(promised);
         Err(refused)
     }
 }
@@ -345,12 +151,7 @@ impl Permit {
     /// Gives the CPU to the next in the line. If that is work, `mine` says whether it is for this thread.
     fn give_on(&mut self, mine: bool) -> Option<(Work, Self)> {
         let cpus = self.cpus.take()?;
-        let late = {
-            let mut line = cpus.line();
-            line.free += 1;
-            line.items -= usize::from(self.part != Part::Call);
-            line.late()
-        };
+        let late = cpus.line().end(self.part);
         for next in late {
             next.refuse(status::too_long_a_wait(PRESSED_WAIT, PRESSED_WAIT));
         }
@@ -438,7 +239,7 @@ impl Cpu {
     }
 
     fn with(count: usize, max_wait: Duration) -> Self {
-        let (line, pace) = (Mutex::new(Line::new(count)), Pace(AtomicU64::new(BYTE_NS)));
+        let (line, pace) = (Mutex::new(Line::new(count)), Pace::new());
         Self { cpus: Arc::new(Cpus { line, pace }), max_wait }
     }
 
@@ -530,13 +331,13 @@ impl Cpu {
             return Ok(());
         }
         let _room = line.room(Some(&call.waiting))?;
-        let promised = call.flow.0.load(Ordering::Relaxed);
+        let promised = call.flow.promised();
         let turn = self.cpus.wait(&mut line, cost(bytes), &call.flow, self.patience(call));
-        call.flow.0.store(promised, Ordering::Relaxed);
+        call.flow.promise(promised);
         turn.map(drop)
     }
 
-    fn at_once(&self, line: &mut Line, text: &Text<'_>) -> Option<Permit> {
+    fn at_once(&self, line: &mut Line<Next>, text: &Text<'_>) -> Option<Permit> {
         if text.part == Part::Call {
             line.last_call = Some(Instant::now());
         }
@@ -549,7 +350,7 @@ impl Cpu {
     }
 
     /// A place in the line.
-    fn line_up(&self, line: &mut Line, text: &Text<'_>, next: Next) -> Result<Waiting<'_>, Status> {
+    fn line_up(&self, line: &mut Line<Next>, text: &Text<'_>, next: Next) -> Result<Waiting<'_>, Status> {
         let &Text { cost, part, flow, room, patience } = text;
         let room = line.room(room)?;
         let (turn, until) = self.cpus.wait(line, cost, flow, patience)?;
@@ -576,247 +377,5 @@ struct Caller(Arc<AtomicBool>);
 impl Drop for Caller {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ANY: Patience = Patience { wait: None, answer: None };
-
-    /// A small one.
-    fn text(flow: &Arc<Flow>) -> Text<'_> {
-        Text { cost: 1, part: Part::Call, flow, room: None, patience: ANY }
-    }
-
-    #[test]
-    fn the_pace_is_the_one_seen() {
-        let pace = Pace(AtomicU64::new(1_000));
-        assert_eq!(pace.of(2_048), Duration::from_micros(2_048));
-        for _ in 0..200 {
-            pace.learn(1_000, Duration::from_micros(500));
-        }
-        assert!((500..=516).contains(&pace.0.load(Ordering::Relaxed)));
-        pace.learn(1, Duration::MAX);
-        assert!(pace.0.load(Ordering::Relaxed) < 700, "one text says little");
-        pace.of(u64::MAX);
-    }
-
-    /// Names in the order in which they get a CPU, when all have lined up.
-    async fn order(cpu: &Cpu, texts: &[(&'static str, u64, Part, &Arc<Flow>)]) -> Vec<&'static str> {
-        let held = Arc::new(Mutex::new(Vec::new()));
-        let mut tasks = tokio::task::JoinSet::new();
-        for (name, cost, part, flow) in texts.iter().cloned() {
-            let (cpu, flow, held) = (cpu.clone(), flow.clone(), held.clone());
-            tasks.spawn(async move {
-                let permit = cpu.permit(&Text { cost, part, ..text(&flow) }).await.unwrap();
-                held.lock().unwrap().push(name);
-                tokio::task::yield_now().await;
-                drop(permit);
-            });
-        }
-        tasks.join_all().await;
-        Arc::into_inner(held).unwrap().into_inner().unwrap()
-    }
-
-    #[tokio::test]
-    async fn who_asks_for_little_goes_before_who_asks_for_much() {
-        let cpu = Cpu::with(1, Duration::MAX);
-        let [greedy, other, modest] = std::array::from_fn(|_| Arc::new(Flow::default()));
-        let text = |name, cost, flow| (name, cost, Part::Call, flow);
-        let texts = [
-            text("greedy", 10, &greedy),
-            text("greedy", 10, &greedy),
-            text("greedy", 10, &greedy),
-            text("other", 30, &other),
-            text("other", 30, &other),
-            text("modest", 10, &modest),
-        ];
-        let order = order(&cpu, &texts).await;
-        assert_eq!(order, ["greedy", "other", "modest", "greedy", "greedy", "other"]);
-    }
-
-    #[tokio::test]
-    async fn streams_leave_a_cpu_while_calls_come_in() {
-        let cpu = Cpu::with(2, Duration::MAX);
-        let flow = Arc::<Flow>::default();
-        let get = async |part| cpu.permit(&Text { part, ..text(&flow) }).await;
-        let full = async |part| tokio::time::timeout(Duration::from_millis(20), get(part)).await.is_err();
-        let both = (get(Part::First).await.unwrap(), get(Part::Item).await.unwrap());
-        assert!(full(Part::Call).await, "they had both before anyone called");
-        drop(both);
-        let item = get(Part::Item).await.unwrap();
-        assert!(full(Part::Item).await && full(Part::First).await);
-        drop(get(Part::Call).await.unwrap());
-        drop(item);
-        let item = get(Part::Item).await.unwrap();
-        // Nobody has called for a while.
-        cpu.cpus.line().last_call = Instant::now().checked_sub(LEFT_FREE);
-        let second = get(Part::Item).await.unwrap();
-        drop((item, second));
-        let line = cpu.cpus.line();
-        assert_eq!((line.free, line.items), (2, 0));
-    }
-
-    #[tokio::test]
-    async fn who_leaves_the_line_has_used_nothing_and_holds_nothing() {
-        let cpu = Cpu::with(1, Duration::ZERO);
-        let flow = Arc::<Flow>::default();
-        let get = async || cpu.permit(&Text { cost: 1_000, ..text(&flow) }).await;
-        let held = get().await.unwrap();
-        let promised = flow.0.load(Ordering::Relaxed);
-        for _ in 0..10 {
-            assert!(tokio::time::timeout(Duration::from_millis(1), get()).await.is_err());
-        }
-        assert_eq!(flow.0.load(Ordering::Relaxed), promised);
-        assert!(cpu.cpus.line().calls.is_empty());
-        // Given to one who has gone before it could take it.
-        let mut gone = Box::pin(get());
-        assert!(tokio::time::timeout(Duration::from_millis(1), &mut gone).await.is_err());
-        drop(held);
-        drop(gone);
-        assert_eq!(cpu.cpus.line().free, 1);
-    }
-
-    #[tokio::test]
-    async fn who_has_nobody_before_it_is_not_refused_whatever_is_being_done() {
-        let cpu = Cpu::with(1, Duration::ZERO);
-        let flows: [Arc<Flow>; 3] = Default::default();
-        let patience = Patience { wait: Some(Duration::ZERO), ..ANY };
-        let get = async |flow| cpu.permit(&Text { cost: 1 << 20, patience, ..text(flow) }).await;
-        let held = get(&flows[0]).await.unwrap();
-        let mut first = Box::pin(get(&flows[1]));
-        assert!(tokio::time::timeout(Duration::from_millis(1), &mut first).await.is_err());
-        let status = get(&flows[2]).await.unwrap_err();
-        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
-        drop(held);
-        first.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn once_refused_who_has_had_its_part_waits_for_little() {
-        let cpu = Cpu::with(1, Duration::ZERO);
-        // A text of a millisecond.
-        let cost = 1_000_000 / BYTE_NS;
-        let [greedy, modest]: [Arc<Flow>; 2] = Default::default();
-        let patience = Patience { wait: Some(Duration::from_millis(50)), ..ANY };
-        let get = async |flow| cpu.permit(&Text { cost, patience, ..text(flow) }).await;
-        let _held = get(&greedy).await.unwrap();
-        let mut line = Vec::new();
-        let mut waits = async |flow| {
-            let mut call = Box::pin(get(flow));
-            let waits = tokio::time::timeout(Duration::from_millis(1), &mut call).await.is_err();
-            line.push(call);
-            waits
-        };
-        let mut before = 0;
-        while waits(&greedy).await {
-            before += 1;
-        }
-        assert!((45..=52).contains(&before), "{before}");
-        cpu.cpus.line().calls.clear();
-        let mut before = 0;
-        while waits(&greedy).await {
-            before += 1;
-        }
-        let expected = PRESSED_WAIT.as_millis() as i32;
-        assert!((expected - 1..=expected + 2).contains(&before), "{before}");
-        // The others are ahead by more than a few texts.
-        cpu.cpus.line().now = 100 * cost;
-        while waits(&greedy).await {}
-        assert!(waits(&modest).await);
-        cpu.cpus.line().last_refused = Instant::now().checked_sub(RELIEF);
-        assert!(waits(&greedy).await);
-    }
-
-    #[tokio::test]
-    async fn who_cannot_be_answered_in_time_is_told_at_once() {
-        let cpu = Cpu::with(1, Duration::MAX);
-        let ms = 1_000_000 / BYTE_NS;
-        let flow = Arc::<Flow>::default();
-        let get = async |cost, left| {
-            let patience = Patience { wait: None, answer: Some(Duration::from_millis(left)) };
-            cpu.permit(&Text { cost, patience, ..text(&flow) }).await
-        };
-        let held = get(75 * ms, 60).await.unwrap();
-        let mut other = Box::pin(get(75 * ms, 60));
-        assert!(tokio::time::timeout(Duration::from_millis(1), &mut other).await.is_err());
-        for (cost, left) in [(200 * ms, 60), (ms, 60)] {
-            assert_eq!(get(cost, left).await.unwrap_err().code(), tonic::Code::DeadlineExceeded);
-        }
-        drop(held);
-        other.await.unwrap();
-        get(ms, 60).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn under_pressure_nobody_is_kept_for_longer_than_was_expected() {
-        let cpu = Cpu::with(1, Duration::ZERO);
-        let flow = Arc::<Flow>::default();
-        let patience = Patience { wait: Some(Duration::from_millis(50)), ..ANY };
-        let text = Text { patience, ..text(&flow) };
-        let get = || Box::pin(cpu.permit(&text));
-        let held = get().await.unwrap();
-        // Nobody had been refused when it came.
-        let mut calm = get();
-        assert!(tokio::time::timeout(Duration::from_millis(1), &mut calm).await.is_err());
-        let promised = flow.0.load(Ordering::Relaxed);
-        cpu.cpus.line().last_refused = Some(Instant::now());
-        let mut pressed = get();
-        assert!(tokio::time::timeout(2 * PRESSED_WAIT, &mut pressed).await.is_err());
-        drop(held);
-        let refused = pressed.await.unwrap_err();
-        assert!(status::is_for_want_of_room(&refused), "{refused:?}");
-        assert_eq!(flow.0.load(Ordering::Relaxed), promised, "it has used nothing");
-        drop(calm.await.unwrap());
-        assert_eq!(cpu.cpus.line().free, 1);
-    }
-
-    #[tokio::test]
-    async fn a_thread_that_is_done_with_a_long_text_goes_on_with_the_next() {
-        let cpu = Cpu::with(1, Duration::MAX);
-        let flow = Arc::<Flow>::default();
-        let text = text(&flow);
-        let (go_on, waits) = std::sync::mpsc::channel();
-        let here = || std::thread::current().id();
-        let first = cpu.work_aside(&text, move |_| {
-            waits.recv().unwrap();
-            Ok(std::thread::current().id())
-        });
-        let second = cpu.work_aside(&text, move |_| Ok(here()));
-        let line_up = async {
-            while cpu.cpus.line().calls.is_empty() {
-                tokio::task::yield_now().await;
-            }
-            go_on.send(()).unwrap();
-        };
-        let (first, second, ()) = tokio::join!(first, second, line_up);
-        let (first, second) = (first.unwrap().unwrap(), second.unwrap().unwrap());
-        assert_eq!(first, second);
-        assert_ne!(first, here());
-        while cpu.cpus.line().free == 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn a_long_text_that_panics_or_is_given_up_leaves_its_cpu() {
-        let cpu = Cpu::with(1, Duration::MAX);
-        let flow = Arc::<Flow>::default();
-        let small = text(&flow);
-        let given_up = cpu.work_aside(&small, |stop| {
-            while stop().is_ok() {}
-            Err::<(), _>(Stopped)
-        });
-        assert!(tokio::time::timeout(Duration::from_millis(20), given_up).await.is_err());
-        let failed = tokio::spawn({
-            let cpu = cpu.clone();
-            async move { cpu.work_aside::<()>(&text(&Arc::default()), |_| panic!("as it was told")).await.is_ok() }
-        });
-        assert!(failed.await.unwrap_err().is_panic());
-        while cpu.cpus.line().free == 0 {
-            tokio::task::yield_now().await;
-        }
     }
 }
