@@ -21,6 +21,7 @@ pub mod language;
 pub mod model;
 pub mod noise;
 mod pool;
+mod prefetch;
 pub mod rpc;
 pub mod script;
 pub mod shutdown;

@@ -27,6 +27,7 @@ pub use pack::{Feature, LabelWeights, TableInput, packed_size};
 
 use super::calibration::Scaling;
 use super::scaled_softmax;
+use crate::prefetch::prefetch;
 use bytes::Bytes;
 use look_up::AHEAD;
 use std::sync::Arc;
@@ -454,8 +455,8 @@ impl Weights {
 
     /// Asks for the memory of a record before it is needed.
     #[inline]
-    pub fn touch(&self, start: usize) -> u8 {
-        self.records.get(start).copied().unwrap_or(0)
+    pub fn prefetch(&self, start: usize) {
+        prefetch(&self.records, start);
     }
 
     /// Calls `each` with every record of a table.

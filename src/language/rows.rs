@@ -5,6 +5,7 @@
 
 use super::Language;
 use crate::bayes::weights::{Record, Table, Weights};
+use crate::prefetch::prefetch;
 use crate::script::{Script, group_of};
 use std::ops::Range;
 
@@ -92,6 +93,12 @@ impl Rows {
         self.groups.get(usize::from(group)).cloned().unwrap_or_default()
     }
 
+    /// Asks for the memory where [`Self::row`] begins to look.
+    #[inline]
+    fn prefetch_row(&self, start: usize) {
+        prefetch(&self.index, slot(start) & self.index.len().saturating_sub(1));
+    }
+
     /// The row of the record that begins at `start`, when it has one.
     fn row(&self, start: usize) -> Option<u32> {
         let mask = self.index.len().checked_sub(1)?;
@@ -142,24 +149,29 @@ impl Rows {
                 }
             }
             let missing = &missing[..n_missing];
-            let mut keep = |index: usize, place: Place| {
-                let (hash, i) = missing[index];
-                found.keep(hash, place);
-                places[i as usize] = place;
-            };
-            let unknown = weights.look_up_all::<_, AHEAD>(table, missing, |index, record| {
-                let row = self.row(record.start()).unwrap_or(u32::MAX);
-                keep(index, Place { start: record.start() as u32, row });
-            });
-            unknown.indices().for_each(|index| keep(index, Place::NOWHERE));
-            // nothing but loads: the beginnings are on their way before the first is added
-            let touched = places.iter().fold(0, |all, place| {
-                all ^ match place.row {
-                    u32::MAX => weights.touch(place.start as usize),
-                    row => self.get(row, within).first().copied().unwrap_or(0),
+            // of what is found in the table; the others are nowhere already
+            let (mut of_rows, mut n_of_rows) = ([0; AHEAD], 0);
+            weights.look_up_all::<_, AHEAD>(table, missing, |index, record| {
+                let i = missing[index].1;
+                places[i as usize].start = record.start() as u32;
+                if record.n_labels() >= ROW_LABELS {
+                    self.prefetch_row(record.start());
+                    of_rows[n_of_rows] = i;
+                    n_of_rows += 1;
                 }
             });
-            std::hint::black_box(touched);
+            for i in &of_rows[..n_of_rows] {
+                let place = &mut places[*i as usize];
+                place.row = self.row(place.start as usize).unwrap_or(u32::MAX);
+            }
+            missing.iter().for_each(|&(hash, i)| found.keep(hash, places[i as usize]));
+            // the beginnings are on their way before the first is added
+            for place in &places {
+                match place.row {
+                    u32::MAX => weights.prefetch(place.start as usize),
+                    row => prefetch(self.get(row, within), 0),
+                }
+            }
             for (place, &(_, count)) in places.iter().zip(ngrams) {
                 if place.start == u32::MAX {
                     continue;

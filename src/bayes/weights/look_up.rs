@@ -2,6 +2,7 @@
 
 use super::{Bucket, COUNT_FOLLOWS, NARROW_MAX, Record, Table, Weights, bucket_of, fingerprint_of, spread};
 use crate::features::Hashed;
+use crate::prefetch::prefetch;
 
 /// Features looked up at once: the memory of one arrives while that of the others is asked for.
 pub(super) const AHEAD: usize = 64;
@@ -106,10 +107,12 @@ impl Weights {
         debug_assert!(features.len() <= MOST, "{} of at most {MOST} features", features.len());
         let mut unknown = Unknown { indices: [0; MOST], n: 0 };
         for (chunk, features) in features.chunks(AHEAD).enumerate() {
-            // nothing but loads that wait for nothing: as many are under way as the processor can have
-            let touched =
-                features.iter().filter_map(|feature| self.buckets.get(self.bucket(table, feature.hash())));
-            std::hint::black_box(touched.fold(0, |all, bucket| all ^ bucket.bits));
+            // of what may begin in one cache line and end in the next, both
+            for feature in features {
+                let bucket = self.bucket(table, feature.hash());
+                prefetch(&self.buckets, bucket);
+                prefetch(&self.buckets, bucket + 1);
+            }
             // Whether a feature may be there nobody can foresee, so that nothing depends on it.
             let (mut places, mut n) = ([Where::default(); AHEAD], 0);
             for (index, feature) in (chunk * AHEAD..).zip(features) {
@@ -120,9 +123,10 @@ impl Weights {
                 unknown.add(index, !there);
             }
             let places = &places[..n];
-            // a byte of each bucket brings its cache line
-            let touched = places.iter().filter_map(|place| self.records.get(place.at as usize));
-            std::hint::black_box(touched.fold(0, |all, byte| all ^ byte));
+            for place in places {
+                prefetch(&self.records, place.at as usize);
+                prefetch(&self.records, place.end as usize - 1);
+            }
             for &place in places {
                 let index = usize::from(place.index);
                 match self.find(place) {
