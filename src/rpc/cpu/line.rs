@@ -15,7 +15,7 @@ pub(super) const LEFT_FREE: Duration = Duration::from_secs(1);
 
 /// Once somebody was refused, and until nobody has been for [`RELIEF`], a connection that has had its part waits for no more
 /// than this.
-pub(super) const PRESSED_WAIT: Duration = Duration::from_millis(7);
+pub(super) const PRESSED_WAIT: Duration = Duration::from_millis(5);
 pub(super) const RELIEF: Duration = Duration::from_secs(1);
 /// So many texts like the one it asks for a connection must be behind the others not to have had its part.
 const BEHIND: u64 = 4;
