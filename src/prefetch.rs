@@ -12,7 +12,7 @@ pub(crate) fn prefetch<T: Copy>(items: &[T], at: usize) {
     }
 }
 
-/// A load for whose value nothing waits comes next to it.
+/// The next best: a load whose value nothing waits for.
 #[cfg(not(all(target_arch = "x86_64", not(miri))))]
 #[inline]
 pub(crate) fn prefetch<T: Copy>(items: &[T], at: usize) {
