@@ -58,7 +58,7 @@ pub struct TrainArgs {
     #[arg(long, value_parser = |text: &str| number(text, 0.0..=1.0, "from 0 to 1"))]
     pub balance: Option<f64>,
     /// Abstain on texts of fewer words (with --task topic); as the base when left out, if its labels are the same
-    #[arg(long, value_name = "WORDS")]
+    #[arg(long, value_name = "WORDS", value_parser = whole)]
     pub min_words: Option<u32>,
     /// Size of the tables: bytes per documents^(2/3) of a table; 0 for no bound
     #[arg(long, value_parser = |text: &str| number(text, 0.0..=1e15, "0 or more"))]
@@ -94,6 +94,10 @@ pub struct TrainArgs {
 
 fn number(text: &str, range: std::ops::RangeInclusive<f64>, expected: &str) -> Result<f64, String> {
     text.parse().ok().filter(|n| range.contains(n)).ok_or_else(|| format!("expected a number {expected}"))
+}
+
+fn whole(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u32::MAX))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -78,6 +78,9 @@ fn texts_of_too_few_words_are_ranked_but_not_decided() {
     assert!(
         String::from_utf8(refused.stderr).unwrap().contains("--min-words goes with --task topic, not spam")
     );
+    let refused = glotsift(&["train", "--task", "topic", "--min-words", "few", "--out", base]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("few") && said.contains("expected a whole number from 0 to"), "{said}");
 }
 
 #[test]
