@@ -213,8 +213,9 @@ fn own_cpu() -> f64 {
     used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
 }
 
-/// T2: four times what can be done, for a minute; the server on half of the CPUs, who calls it on the others, as four
-/// calls for one that is answered cost more than answering and would elsewhere be another machine's to make.
+/// T2: four times what can be done, for a minute; the server on half of the CPUs, who calls it on the others, as
+/// making four calls for one that is answered costs about what refusing three does, and would elsewhere be another
+/// machine's to do.
 pub fn overload() -> Outcome {
     match halves() {
         Some([servers, callers]) => on(&callers, overloaded(|| Server::start_on(&servers, &[]))),
@@ -280,7 +281,7 @@ async fn overloaded(start: impl FnOnce() -> Server) -> Outcome {
     };
     let goodput = seen.accepted.len() as f64 / lasts.as_secs_f64() / most;
     let (accepted, refused) = (percentile(&mut seen.accepted, 99.0), percentile(&mut seen.refused, 99.0));
-    let refused_half = percentile(&mut seen.refused, 50.0);
+    let refused_median = percentile(&mut seen.refused, 50.0);
     let health = percentile(&mut health, 99.0);
     outcome(
         goodput >= 0.9
@@ -293,7 +294,7 @@ async fn overloaded(start: impl FnOnce() -> Server) -> Outcome {
             && normal <= 2.0,
         format!(
             "C {most:.0}/s of 32 kB; at 4 C for 60 s {:.0}% of C answered (90), p99 {accepted:.0} ms against \
-            {base:.0} at half C (3x); {} refused, p50 {refused_half:.1} ms, p99 {refused:.1} (10), {} without RetryInfo, {} failed otherwise; \
+            {base:.0} at half C (3x); {} refused, p50 {refused_median:.1} ms, p99 {refused:.1} (10), {} without RetryInfo, {} failed otherwise; \
             memory +{grown:.0} MiB (64), health p99 {health:.0} ms (50), normal after {normal:.1} s (2); the callers \
             themselves took {own:.2} CPUs",
             goodput * 100.0,
