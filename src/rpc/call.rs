@@ -239,34 +239,32 @@ where
         };
         // The routes below would answer a passed deadline with CANCELLED.
         request.headers_mut().remove("grpc-timeout");
-        // What is packed says nothing of its text's length before it is unpacked.
-        let admits = (log.method == CLASSIFY).then(|| context.clone());
-        request.extensions_mut().insert(context);
-        if !exempt {
-            let unary = !STREAMING.iter().any(|method| log.method.starts_with(method));
-            let packed = Encoding::take(request.headers_mut())
-                .map(|encoding| Packed::new(encoding, max_frame_bytes, self.pools.turns.clone()));
-            let receive = self.limits.receive;
-            let admits = admits.filter(|_| packed.is_none());
-            let leaving = shares.leaving.clone();
-            request = request.map(|body| {
-                let intake = Intake::new(body, bytes, receive, packed, unary, leaving);
-                Body::new(match admits {
-                    Some(context) => intake.admitted_by(context),
-                    None => intake,
-                })
-            });
-        }
+        request.extensions_mut().insert(context.clone());
+        let classify = log.method == CLASSIFY;
+        let unary = !STREAMING.iter().any(|method| log.method.starts_with(method));
 
         let mut answer = Box::pin(async move {
             if let Some(before_call) = self.limits.before_call {
                 before_call(request.uri().path());
             }
-            self.inner.call(request).await
+            if !exempt {
+                let packed = Encoding::take(request.headers_mut())
+                    .map(|encoding| Packed::new(encoding, max_frame_bytes, self.pools.turns.clone()));
+                // What is packed says nothing of its text's length before it is unpacked.
+                let announces = classify && packed.is_none();
+                let (receive, leaving) = (self.limits.receive, shares.leaving.clone());
+                let (parts, body) = request.into_parts();
+                let mut intake = Intake::new(body, bytes, receive, packed, unary, leaving);
+                if announces {
+                    intake.admitted(&context).await?;
+                }
+                request = Request::from_parts(parts, Body::new(intake));
+            }
+            self.inner.call(request).await.map_err(|never| match never {})
         });
         let answered = poll_fn(|cx| {
             match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
-                Ok(Poll::Ready(Ok(response))) => return Poll::Ready(Ok(response)),
+                Ok(Poll::Ready(answered)) => return Poll::Ready(answered),
                 Ok(Poll::Pending) => {}
                 Err(_) => return Poll::Ready(Err(log.panicked())),
             }

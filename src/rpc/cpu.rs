@@ -24,7 +24,7 @@ mod tests;
 
 pub(crate) use line::Flow;
 
-use self::line::{Line, PRESSED_WAIT, Turn, Waiter};
+use self::line::{KEPT, Line, PRESSED_WAIT, Turn, Waiter};
 use self::pace::{Pace, cost};
 use crate::rpc::aside;
 use crate::rpc::call::CallContext;
@@ -117,18 +117,20 @@ impl Cpus {
         patience: Patience,
     ) -> Result<(Turn, Option<Instant>), Status> {
         let promised = flow.promised();
-        let turn = line.turn(flow, cost);
-        let before = self.pace.of(line.before(turn) / line.count as u64);
         let presses = patience.wait.is_some() && line.presses(promised, cost);
+        let turn = if presses { line.last_turn(flow, cost) } else { line.turn(flow, cost) };
+        let before = self.pace.of(line.before(turn) / line.count as u64);
         let max_wait = patience.wait.map(|wait| if presses { wait.min(PRESSED_WAIT) } else { wait });
+        // Half of what is being done is still to do, which counts where so little is waited for.
+        let begun = if presses { self.pace.of(cost) / 2 } else { Duration::ZERO };
         let answered = before + self.pace.of(cost).mul_f64(AT_BEST);
         let refused = match (max_wait, patience.answer) {
-            (Some(max_wait), _) if before > max_wait => {
+            (Some(max_wait), _) if !before.is_zero() && before + begun > max_wait => {
                 line.last_refused = Some(Instant::now());
-                status::too_long_a_wait(before, max_wait)
+                status::too_long_a_wait(before + begun, max_wait)
             }
             (_, Some(left)) if answered > left => status::deadline_out_of_reach(answered, left),
-            _ => return Ok((turn, presses.then(|| Instant::now() + PRESSED_WAIT))),
+            _ => return Ok((turn, presses.then(|| Instant::now() + KEPT))),
         };
         flow.promise(promised);
         Err(refused)
@@ -153,7 +155,7 @@ impl Permit {
         let cpus = self.cpus.take()?;
         let late = cpus.line().end(self.part);
         for next in late {
-            next.refuse(status::too_long_a_wait(PRESSED_WAIT, PRESSED_WAIT));
+            next.refuse(status::too_long_a_wait(KEPT, PRESSED_WAIT));
         }
         let mut work_here = None;
         // More than one when batches and streams may have all CPUs again.

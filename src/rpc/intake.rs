@@ -15,7 +15,7 @@ use std::future::poll_fn;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
@@ -31,19 +31,24 @@ const ON_ITS_WAY: Duration = Duration::from_secs(5);
 /// Reads what is on its way of a call that has been answered, and throws it away. A body that is dropped resets its
 /// stream; DATA that is on its way then counts against the connection, as if its client were at fault, once so many
 /// streams have been reset that this one is forgotten. Once its connection is `leaving` it would only be held up.
-pub(crate) fn throw_away<B>(mut body: B, leaving: CancellationToken)
+pub(crate) fn throw_away<B>(body: B, leaving: CancellationToken)
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
     let Ok(runtime) = Handle::try_current() else { return };
-    let rest = async move {
-        let mut taken = 0;
-        while taken <= THROWN_AWAY {
-            let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await else { return };
-            taken += frame.data_ref().map_or(0, Bytes::len);
-        }
-    };
-    runtime.spawn(timeout(ON_ITS_WAY, leaving.run_until_cancelled_owned(rest)));
+    let mut rest = Box::pin(rest_of(body));
+    // Mostly all of it is there.
+    if rest.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        runtime.spawn(timeout(ON_ITS_WAY, leaving.run_until_cancelled_owned(rest)));
+    }
+}
+
+async fn rest_of<B: Body<Data = Bytes> + Unpin>(mut body: B) {
+    let mut taken = 0;
+    while taken <= THROWN_AWAY && !body.is_end_stream() {
+        let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await else { return };
+        taken += frame.data_ref().map_or(0, Bytes::len);
+    }
 }
 
 /// A request body whose bytes come out of the budget and whose messages arrive in time.
@@ -57,8 +62,8 @@ pub(crate) struct Intake<B: Body<Data = Bytes> + Send + Unpin + 'static> {
     patience: Duration,
     /// Of a call whose messages may be packed.
     packed: Option<Packed>,
-    /// Of a call that may be refused as soon as its message's length is known.
-    admits: Option<Arc<CallContext>>,
+    /// What came first, of a call that has been asked for it.
+    peeked: Option<Result<Frame<Bytes>, Status>>,
     /// Runs while a message is awaited; made only when there is something to wait for.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -83,14 +88,19 @@ impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Intake<B> {
         leaving: CancellationToken,
     ) -> Self {
         let framing = Framing { unary, awaited: unary, ..Framing::default() };
-        Self { inner: Some(inner), leaving, bytes, framing, patience, packed, admits: None, timer: None }
+        Self { inner: Some(inner), leaving, bytes, framing, patience, packed, peeked: None, timer: None }
     }
+}
 
-    /// Refuses a message once its length is known when a CPU for its text is out of reach: most of it has not come yet
-    /// then, and none has been decoded.
-    pub(crate) fn admitted_by(mut self, context: Arc<CallContext>) -> Self {
-        self.admits = Some(context);
-        self
+impl<B: Body<Data = Bytes, Error = Status> + Send + Unpin + 'static> Intake<B> {
+    /// Waits for the beginning of a message, which says how long it is, and refuses it when a CPU for its text is out of
+    /// reach: it need not come then, nor be decoded.
+    pub(crate) async fn admitted(&mut self, context: &CallContext) -> Result<(), Status> {
+        self.peeked = poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await;
+        match self.framing.announced {
+            Some(length) => context.cpu.would_refuse(length, context),
+            None => Ok(()),
+        }
     }
 }
 
@@ -103,6 +113,9 @@ impl<B: Body<Data = Bytes, Error = Status> + Send + Unpin + 'static> Body for In
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
+        if let Some(peeked) = this.peeked.take() {
+            return Poll::Ready(Some(peeked));
+        }
         loop {
             if let Some(packed) = &mut this.packed
                 && let Some(unpacked) = ready!(packed.unpack(&this.bytes, cx))
@@ -126,12 +139,6 @@ impl<B: Body<Data = Bytes, Error = Status> + Send + Unpin + 'static> Body for In
             if this.framing.advance(data) {
                 this.timer = None;
             }
-            if let Some(length) = this.framing.length()
-                && let Some(context) = this.admits.take()
-                && let Err(refused) = context.cpu.would_refuse(length, &context)
-            {
-                return Poll::Ready(Some(Err(refused)));
-            }
             match (&mut this.packed, frame.into_data()) {
                 (Some(packed), Ok(data)) => packed.input = data,
                 (None, Ok(data)) => {
@@ -143,13 +150,14 @@ impl<B: Body<Data = Bytes, Error = Status> + Send + Unpin + 'static> Body for In
     }
 
     fn is_end_stream(&self) -> bool {
-        self.packed.as_ref().is_none_or(|packed| packed.input.is_empty() && !packed.state.is_whole())
+        self.peeked.is_none()
+            && self.packed.as_ref().is_none_or(|packed| packed.input.is_empty() && !packed.state.is_whole())
             && self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
-            Some(inner) if self.packed.is_none() => inner.size_hint(),
+            Some(inner) if self.packed.is_none() && self.peeked.is_none() => inner.size_hint(),
             _ => SizeHint::default(),
         }
     }
@@ -356,6 +364,8 @@ struct Framing {
     prefix_len: usize,
     /// Bytes of the message still to come, once its prefix is whole.
     remaining: usize,
+    /// The length of the last message that has begun, once its prefix was whole.
+    announced: Option<usize>,
 }
 
 impl Framing {
@@ -374,8 +384,9 @@ impl Framing {
                 self.prefix[self.prefix_len] = data[0];
                 self.prefix_len += 1;
                 data = &data[1..];
-                let [_, length @ ..] = self.prefix;
-                self.remaining = u32::from_be_bytes(length) as usize;
+                if let Some(length) = self.length() {
+                    (self.remaining, self.announced) = (length, Some(length));
+                }
             } else {
                 let step = self.remaining.min(data.len());
                 self.remaining -= step;

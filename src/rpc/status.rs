@@ -172,10 +172,16 @@ pub(crate) fn adopt(status: Status, max_frame_bytes: usize) -> Status {
 
 /// The same failure with the call's id among its details, for the caller to quote.
 pub(crate) fn with_request_id(status: &Status, request_id: &str) -> Status {
-    let mut details = status.get_error_details();
-    details.set_request_info(request_id, "");
     let metadata = status.metadata().clone();
-    Status::with_error_details_and_metadata(status.code(), status.message(), details, metadata)
+    let mut details = ErrorDetails::new();
+    details.set_request_info(request_id, "");
+    if status.details().is_empty() {
+        return Status::with_error_details_and_metadata(status.code(), status.message(), details, metadata);
+    }
+    // Messages of protobuf one after the other are one, whose lists are longer: nothing need be decoded.
+    let id = Status::with_error_details(Code::Ok, "", details);
+    let both = [status.details(), id.details()].concat();
+    Status::with_details_and_metadata(status.code(), status.message(), both.into(), metadata)
 }
 
 fn info(reason: &str, metadata: impl IntoIterator<Item = (String, String)>) -> ErrorDetails {

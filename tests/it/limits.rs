@@ -312,18 +312,26 @@ async fn who_would_be_refused_need_not_send_the_text() {
     // A megabyte is announced, the beginning is sent. Between two texts a CPU is free, and the rest awaited.
     let message = framed(false, &request("", &"x".repeat(1 << 20)).encode_to_vec());
     let beginning = Bytes::copy_from_slice(&message[..1_000]);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let status = loop {
-        assert!(Instant::now() < deadline, "the text was awaited each time");
+    let begins = || {
         let sent = tokio_stream::iter([Ok::<_, Status>(http_body::Frame::data(beginning.clone()))]);
-        let body = Body::new(StreamBody::new(sent.chain(tokio_stream::pending())));
-        let answer = server.exchange_body(CLASSIFY, &[], body);
-        if let Ok((status, _)) = tokio::time::timeout(Duration::from_millis(500), answer).await {
-            break status;
-        }
+        Body::new(StreamBody::new(sent.chain(tokio_stream::pending())))
     };
-    expect_error(&status, Code::ResourceExhausted, "OVERLOADED");
-    assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
+    // All of it in one frame, and no message: who decodes it says so.
+    let malformed = || Body::new(http_body_util::Full::new(Bytes::from(framed(false, &[0xff; 9_000]))));
+    for body in [&begins as &dyn Fn() -> Body, &malformed] {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let refused = loop {
+            assert!(Instant::now() < deadline, "the text was awaited or decoded each time");
+            let answer = server.exchange_body(CLASSIFY, &[], body());
+            match tokio::time::timeout(Duration::from_millis(500), answer).await {
+                Ok((status, _)) if status.code() == Code::InvalidArgument => {}
+                Ok((status, _)) => break status,
+                Err(_) => {}
+            }
+        };
+        expect_error(&refused, Code::ResourceExhausted, "OVERLOADED");
+        assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
+    }
 }
 
 /// Texts are classified on the threads of the runtime: more of them than CPUs, as `serve` has.

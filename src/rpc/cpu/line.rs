@@ -15,7 +15,9 @@ pub(super) const LEFT_FREE: Duration = Duration::from_secs(1);
 
 /// Once somebody was refused, and until nobody has been for [`RELIEF`], a connection that has had its part waits for no more
 /// than this.
-pub(super) const PRESSED_WAIT: Duration = Duration::from_millis(5);
+pub(super) const PRESSED_WAIT: Duration = Duration::from_millis(4);
+/// And is refused after all once it has waited for so long: what was expected may be wrong by half.
+pub(super) const KEPT: Duration = Duration::from_millis(6);
 pub(super) const RELIEF: Duration = Duration::from_secs(1);
 /// So many texts like the one it asks for a connection must be behind the others not to have had its part.
 const BEHIND: u64 = 4;
@@ -101,6 +103,14 @@ impl<N> Line<N> {
         flow.promise(start.saturating_add(cost));
         self.came += 1;
         (start, self.came)
+    }
+
+    /// The same for one that is to wait for little, as those before it are: it overtakes none of these, who would be
+    /// refused after all.
+    pub(super) fn last_turn(&mut self, flow: &Flow, cost: u64) -> Turn {
+        let (start, came) = self.turn(flow, cost);
+        let last = self.calls.iter().rev().find(|(_, waiter)| waiter.until.is_some());
+        (last.map_or(start, |((last, _), _)| start.max(*last)), came)
     }
 
     /// A place to wait at, of the connection's part.

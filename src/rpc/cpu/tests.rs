@@ -1,4 +1,4 @@
-use super::line::{LEFT_FREE, PRESSED_WAIT, RELIEF};
+use super::line::{KEPT, LEFT_FREE, PRESSED_WAIT, RELIEF};
 use super::pace::BYTE_NS;
 use super::*;
 
@@ -137,6 +137,34 @@ async fn once_refused_who_has_had_its_part_waits_for_little() {
 }
 
 #[tokio::test]
+async fn under_pressure_nobody_is_overtaken_but_by_who_had_less_than_its_part() {
+    let cpu = Cpu::with(1, Duration::ZERO);
+    // A text of half a millisecond.
+    let cost = 500_000 / BYTE_NS;
+    let [first, greedy, other, modest]: [Arc<Flow>; 4] = Default::default();
+    let patience = Patience { wait: Some(Duration::from_millis(50)), ..ANY };
+    let get = async |flow| cpu.permit(&Text { cost, patience, ..text(flow) }).await;
+    let held = get(&first).await.unwrap();
+    {
+        let mut line = cpu.cpus.line();
+        (line.now, line.last_refused) = (100 * cost, Some(Instant::now()));
+    }
+    // Both have had their part, one of them more; `modest` has had nothing.
+    greedy.promise(103 * cost);
+    other.promise(100 * cost);
+    let mut calls = [&greedy, &other, &modest].map(|flow| Box::pin(get(flow)));
+    for call in &mut calls {
+        assert!(tokio::time::timeout(Duration::ZERO, call).await.is_err());
+    }
+    drop(held);
+    let [greedy, other, modest] = calls;
+    // Each gets its CPU only when the one before it has given it back.
+    for call in [modest, greedy, other] {
+        drop(tokio::time::timeout(Duration::from_secs(5), call).await.expect("its turn").unwrap());
+    }
+}
+
+#[tokio::test]
 async fn who_cannot_be_answered_in_time_is_told_at_once() {
     let cpu = Cpu::with(1, Duration::MAX);
     let ms = 1_000_000 / BYTE_NS;
@@ -170,7 +198,7 @@ async fn under_pressure_nobody_is_kept_for_longer_than_was_expected() {
     let promised = flow.promised();
     cpu.cpus.line().last_refused = Some(Instant::now());
     let mut pressed = get();
-    assert!(tokio::time::timeout(2 * PRESSED_WAIT, &mut pressed).await.is_err());
+    assert!(tokio::time::timeout(2 * KEPT, &mut pressed).await.is_err());
     drop(held);
     let refused = pressed.await.unwrap_err();
     assert!(status::is_for_want_of_room(&refused), "{refused:?}");
