@@ -1,8 +1,10 @@
-//! Where in HTTP/2's framing a connection stands: what of the preface is there, and how long a frame may take.
+//! What comes in on a connection: where in HTTP/2's framing it stands, what of the preface is there, how long a frame may take.
 //!
+//! h2 reads eight kilobytes, then the rest of a frame, then asks whether there is more; here all that has come is read at once.
 //! hyper waits for the rest of a frame as long as the peer answers pings, and nobody answers in the midst of a frame:
 //! the keepalive ends such a connection late. Here a frame has the time that a message has.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,12 +23,21 @@ const PUSH_PROMISE: u8 = 5;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
 
+/// Bytes that are read at once.
+const AHEAD: usize = 64 << 10;
+
+thread_local! {
+    /// To read into: nearly always empty again before another connection has its turn.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Of the 128 a task has.
 const PER_UNIT: usize = 512;
 
 /// A stream that fails with `TimedOut` once a frame, or a block of headers in several, has been awaited for too long.
 pub(super) struct Framed<S> {
     stream: S,
+    ahead: Ahead,
     frames: Frames,
     patience: Duration,
     /// Runs while the rest of a frame is awaited.
@@ -37,7 +48,7 @@ pub(super) struct Framed<S> {
 impl<S> Framed<S> {
     pub(super) fn new(stream: S, patience: Duration) -> Self {
         let (frames, greeted) = (Frames::default(), Arc::default());
-        Self { stream, frames, patience, timer: None, greeted }
+        Self { stream, ahead: Ahead::default(), frames, patience, timer: None, greeted }
     }
 
     /// Turns true with the last byte of the preface.
@@ -58,6 +69,47 @@ fn spend(bytes: usize, cx: &mut Context<'_>) {
     }
 }
 
+/// What has been read and not been asked for.
+#[derive(Default)]
+struct Ahead {
+    buffer: Vec<u8>,
+    from: usize,
+    to: usize,
+}
+
+impl Ahead {
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[self.from..self.to]
+    }
+
+    /// Reads into what is empty.
+    fn fill(&mut self, stream: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.buffer = SPARE.take();
+        self.buffer.resize(AHEAD, 0);
+        let mut buf = ReadBuf::new(&mut self.buffer);
+        let read = Pin::new(stream).poll_read(cx, &mut buf);
+        (self.from, self.to) = (0, buf.filled().len());
+        self.put_back();
+        read
+    }
+
+    /// Whether there was something to give.
+    fn give(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let step = buf.remaining().min(self.bytes().len());
+        buf.put_slice(&self.bytes()[..step]);
+        self.from += step;
+        self.put_back();
+        step > 0
+    }
+
+    fn put_back(&mut self) {
+        if self.from == self.to && !self.buffer.is_empty() {
+            SPARE.set(std::mem::take(&mut self.buffer));
+            (self.from, self.to) = (0, 0);
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -65,13 +117,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let before = buf.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
-        let received = &buf.filled()[before..];
+        if this.ahead.give(buf) {
+            return Poll::Ready(Ok(()));
+        }
+        let read = this.ahead.fill(&mut this.stream, cx);
+        let received = this.ahead.bytes();
         spend(received.len(), cx);
         if this.frames.advance(received) {
             this.timer = None;
         }
+        this.ahead.give(buf);
         if this.frames.preface == PREFACE_BYTES {
             this.greeted.store(true, Ordering::Relaxed);
         }
@@ -195,6 +250,38 @@ mod tests {
                 assert_eq!(frames.is_within(), within, "{at} of {} in pieces of {size}", bytes.len());
             }
             assert_eq!(frames.preface, PREFACE_BYTES);
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_that_are_read_by_turns_have_their_own_bytes() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+        const MOST: usize = 200_000;
+        let mut readers = Vec::new();
+        for of in 1..=3_u8 {
+            let (mut writes, reads) = duplex(MOST);
+            let payload = [frame(0, 1, &[of; 200]).repeat(900), vec![of; 5]].concat();
+            writes.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+            writes.write_all(&payload).await.unwrap();
+            readers.push((Framed::new(reads, Duration::from_secs(9)), payload, Vec::new(), writes));
+        }
+        for size in [1, 9, 24, 1_000, 8_192, 50_000, 100_000, 100_000, 100_000] {
+            for (framed, _, read, _) in &mut readers {
+                let mut buffer = vec![0; size];
+                let Ok(length) =
+                    tokio::time::timeout(Duration::from_millis(5), framed.read(&mut buffer)).await
+                else {
+                    continue;
+                };
+                read.extend_from_slice(&buffer[..length.unwrap()]);
+            }
+        }
+        for (mut framed, payload, mut read, writes) in readers {
+            assert!(framed.greeted().load(Ordering::Relaxed));
+            drop(writes);
+            framed.read_to_end(&mut read).await.unwrap();
+            assert!(read[PREFACE_BYTES..] == payload[..]);
+            assert!(framed.ahead.buffer.is_empty(), "nothing is kept for who has nothing to read");
         }
     }
 }
