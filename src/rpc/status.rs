@@ -4,7 +4,9 @@
 use crate::rpc::convert::InvalidRequest;
 use crate::rpc::pb;
 use crate::rpc::share::Refused;
+use memchr::memmem;
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -98,17 +100,25 @@ pub(crate) fn too_many_waiting(refused: Refused) -> Status {
 
 /// `wait` is what is expected; who comes again before [`RETRY_DELAY`] would only be refused again.
 pub(crate) fn too_long_a_wait(wait: Duration, max: Duration) -> Status {
-    let max = max.as_millis();
-    let mut details = info("OVERLOADED", [("max_wait_ms".to_owned(), max.to_string())]);
+    // A server that refuses thousands a second says the same to all of them.
+    static LAST: Mutex<Option<([u128; 2], Status)>> = Mutex::new(None);
+    let told @ [retry_ms, max_ms] = [wait.max(RETRY_DELAY), max].map(|told| told.as_millis());
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, status)) = last.as_ref().filter(|(before, _)| *before == told) {
+        return status.clone();
+    }
+    let mut details = info("OVERLOADED", [("max_wait_ms".to_owned(), max_ms.to_string())]);
     details.set_retry_info(Some(wait.max(RETRY_DELAY)));
-    let message =
-        format!("a CPU would be free in {} ms, expected within {max} ms; try again later", wait.as_millis());
-    Status::with_error_details(Code::ResourceExhausted, message, details)
+    let message = format!("no CPU is free within {max_ms} ms, try again in {retry_ms} ms");
+    let status = Status::with_error_details(Code::ResourceExhausted, message, details);
+    *last = Some((told, status.clone()));
+    status
 }
 
 /// One of many alike, of clients that are told to come again.
 pub(crate) fn is_for_want_of_room(status: &Status) -> bool {
-    status.code() == Code::ResourceExhausted && status.get_details_retry_info().is_some()
+    let retry_info = b"google.rpc.RetryInfo";
+    status.code() == Code::ResourceExhausted && memmem::find(status.details(), retry_info).is_some()
 }
 
 fn overloaded(limit: &str, Refused(max): Refused, what: &str) -> Status {
