@@ -1,6 +1,6 @@
 //! The wire: generated messages, their conversion, and the server. Generated types stop here.
 //!
-//! A call passes through [`server`] (accepting, drain), `connection` (TLS, handshake, age), `framing` (time of a frame), `call` (request id, [`auth`], deadline, panics, log),
+//! A call passes through [`server`] (accepting, drain), `connection` (TLS, handshake, age), `framing` (what comes in, time of a frame), `call` (request id, [`auth`], deadline, panics, log),
 //! `share` and `rate` (how much of everything a connection and a client get), `intake` (bytes and time of what comes in; [`unpack`] of what is compressed), [`codec`] (bounded decoding), `service` (the methods), `cpu` (who classifies when, in which order) and [`convert`] (checked values in, messages out).
 
 mod aside;

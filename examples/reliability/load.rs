@@ -280,21 +280,33 @@ async fn normal_after(caller: &Caller, usual: f64) -> f64 {
     }
 }
 
+/// The speed of a machine that others share may change by more within the minute than is asked here: what can be done is found
+/// before and after, and where that differs by more than a tenth the minute says nothing and is tried again, twice.
+const STEADY: f64 = 0.1;
+const TRIES: usize = 3;
+
 async fn overloaded(start: impl FnOnce() -> Server) -> Outcome {
     let server = start().warmed().await;
     let callers = callers(&server, 8, &long(32_000)).await;
-    let (most, mut half) = unhurried(&callers).await;
+    let (mut most, mut half) = unhurried(&callers).await;
     let rss = server.rss();
     let lasts = Duration::from_secs(60);
-    let before = own_cpu();
-    let asked = open_loop(callers.clone(), most * 4.0, lasts);
-    let (mut seen, mut health) = tokio::join!(asked, healths(&server, lasts));
-    let own = (own_cpu() - before) / lasts.as_secs_f64();
+    let mut tried = 0;
+    let (after, own, normal, mut seen, mut health) = loop {
+        tried += 1;
+        let before = own_cpu();
+        let asked = open_loop(callers.clone(), most * 4.0, lasts);
+        let (seen, health) = tokio::join!(asked, healths(&server, lasts));
+        let own = (own_cpu() - before) / lasts.as_secs_f64();
+        let normal = normal_after(&callers[0], percentile(&mut half, 99.0)).await;
+        let (after, unhurried) = unhurried(&callers).await;
+        half.extend(&unhurried);
+        if (after - most).abs() <= STEADY * most || tried == TRIES {
+            break (after, own, normal, seen, health);
+        }
+        (most, half) = (after, unhurried);
+    };
     let grown = server.peak() - rss;
-    let normal = normal_after(&callers[0], percentile(&mut half, 99.0)).await;
-    // The speed of a machine that others share changes by more within the minute than is asked here.
-    let (after, mut unhurried) = unhurried(&callers).await;
-    half.append(&mut unhurried);
     let (could, lasts) = ((most + after) / 2.0, lasts.as_secs_f64());
     let base = percentile(&mut half, 99.0);
     let goodput = seen.accepted.len() as f64 / lasts / could;
@@ -311,7 +323,7 @@ async fn overloaded(start: impl FnOnce() -> Server) -> Outcome {
             && health <= 50.0
             && normal <= 2.0,
         format!(
-            "C {could:.0}/s of 32 kB ({most:.0} before, {after:.0} after); at 4 C for {lasts:.0} s {:.0}% of C answered (90), \
+            "C {could:.0}/s of 32 kB ({most:.0} before, {after:.0} after, try {tried}); at 4 C for {lasts:.0} s {:.0}% of C answered (90), \
             p99 {accepted:.1} ms against {base:.1} at half C (3x); {} refused, p50 {refused_median:.1} ms, \
             p99 {refused:.1} (10), {} without RetryInfo, {} failed otherwise; memory +{grown:.0} MiB (64), health p99 \
             {health:.0} ms (50), normal after {normal:.1} s (2); the callers themselves took {own:.2} CPUs",

@@ -12,8 +12,9 @@
 //!
 //! Who would wait too long is refused at once. A caller with some dozens of texts in flight, each of which waits for the
 //! others, is to be served; more calls than can be served, who come whatever becomes of the others, are not to make each
-//! other wait. So how long is too long depends on whether anybody has just been refused ([`PRESSED_WAIT`]), and then no
-//! call is kept for longer than that either, whoever overtakes it. Who would have to wait and could not be answered before
+//! other wait. So how long is too long depends on whether anybody has just been refused ([`PRESSED_WAIT`]). Then
+//! who has had its part overtakes nobody, as whoever it overtook would be refused later, after all that has been done for it; and no
+//! call is kept for much longer than was expected ([`KEPT`]). Who would have to wait and could not be answered before
 //! its deadline is told so at once, too; a CPU that is free is used, whatever is expected, so that a wrong expectation does
 //! not last.
 

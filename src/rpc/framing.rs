@@ -95,11 +95,12 @@ impl Ahead {
 
     /// Whether there was something to give.
     fn give(&mut self, buf: &mut ReadBuf<'_>) -> bool {
-        let step = buf.remaining().min(self.bytes().len());
+        let had = self.bytes().len();
+        let step = buf.remaining().min(had);
         buf.put_slice(&self.bytes()[..step]);
         self.from += step;
         self.put_back();
-        step > 0
+        had > 0
     }
 
     fn put_back(&mut self) {
@@ -265,7 +266,7 @@ mod tests {
             writes.write_all(&payload).await.unwrap();
             readers.push((Framed::new(reads, Duration::from_secs(9)), payload, Vec::new(), writes));
         }
-        for size in [1, 9, 24, 1_000, 8_192, 50_000, 100_000, 100_000, 100_000] {
+        for size in [1, 9, 0, 24, 1_000, 8_192, 50_000, 100_000, 100_000, 100_000] {
             for (framed, _, read, _) in &mut readers {
                 let mut buffer = vec![0; size];
                 let Ok(length) =
