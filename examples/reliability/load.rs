@@ -239,7 +239,7 @@ fn on(cpus: &CpuSet, test: impl Future<Output = Outcome> + Send) -> Outcome {
     std::thread::scope(|scope| scope.spawn(run).join().unwrap())
 }
 
-/// From the last refusal on the server takes it that there is room again after so long.
+/// Longer than the server takes itself for pressed after its last refusal.
 const RELIEF: Duration = Duration::from_millis(1_500);
 
 /// What can be done at once, and what half of it takes.

@@ -93,8 +93,8 @@ impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Intake<B> {
 }
 
 impl<B: Body<Data = Bytes, Error = Status> + Send + Unpin + 'static> Intake<B> {
-    /// Waits for the beginning of a message, which says how long it is, and refuses it when a CPU for its text is out of
-    /// reach: it need not come then, nor be decoded.
+    /// Waits for what comes first of a message, which but for odd clients says how long it is, and refuses it when a CPU for
+    /// its text is out of reach: it need not come then, nor be decoded.
     pub(crate) async fn admitted(&mut self, context: &CallContext) -> Result<(), Status> {
         self.peeked = poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await;
         match self.framing.announced {
