@@ -23,6 +23,7 @@ pub const fn spec(weighting: Weighting, marks: bool) -> FeatureSpec {
     FeatureSpec {
         ngram_max: 3,
         ngram_chars: 60,
+        dense_chars: 80,
         word_chars: if marks { 100 } else { 0 },
         word_weight: 1,
         weighting,

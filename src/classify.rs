@@ -328,7 +328,7 @@ fn classified<E>(
     }
     if !options.language_only {
         with_scratch(|scratch| {
-            // Spam looks at all that topics do, and mostly at the same text: one set of features is found for both.
+            // Spam looks at all that topics do, and mostly at the same text: what they take is among what is found for it.
             let seen = SpamView::new(model, &prepared, scratch);
             stop()?;
             topics(model, &prepared, options, seen.as_ref(), scratch, &mut classification);
@@ -361,7 +361,10 @@ fn topics(
     let text = prepared.text(TextUse::Topic);
     let tables = tables(task, &prepared.language);
     let (used, letters) = match seen.and_then(|seen| seen.found_for(&text, task)) {
-        Some(found) => found,
+        Some(found) => {
+            scratch.vectorize_part(&task.spec);
+            found
+        }
         None => {
             let used = scratch.vectorize(text.as_str(), &task.spec);
             (used, counts(&text.as_str()[..used]).letters())
@@ -424,11 +427,11 @@ impl<'a> SpamView<'a> {
         Some(Self { task, label, text, tables, used, letters, probability })
     }
 
-    /// Bytes looked at and the letters in them, where the scratch holds what `task` takes of `text`.
+    /// Bytes looked at and the letters in them, where what `task` takes of `text` is among what the scratch holds.
     fn found_for(&self, text: &TaskText<'_>, task: &TextTask) -> Option<(usize, u32)> {
         let found = self.task.odds.is_some()
             && task.spec.is_words_alone()
-            && task.spec.has_words_of(&self.task.spec)
+            && task.spec.is_part_of(&self.task.spec)
             && text.as_str() == self.text.as_str();
         found.then_some((self.used, self.letters))
     }

@@ -34,6 +34,9 @@ pub struct FeatureSpec {
     pub ngram_max: u8,
     /// How many folded characters give n-grams.
     pub ngram_chars: u32,
+    /// The same where a character says more than a letter: in scripts without spaces, where there are no words
+    /// either, and in Hangul; no fewer.
+    pub dense_chars: u32,
     /// How many folded characters give words and bigrams; 0 for no words.
     pub word_chars: u32,
     /// How many times a word counts as much as an n-gram, 1 to 15.
@@ -49,20 +52,46 @@ pub struct FeatureSpec {
 }
 
 impl FeatureSpec {
+    /// How many folded characters are looked at.
+    fn chars(&self) -> usize {
+        self.ngram_chars.max(self.dense_chars).max(self.word_chars) as usize
+    }
+
+    /// Whether the n-grams that begin with the folded character `c` at `start` are taken.
+    fn has_ngrams_at(&self, start: usize, c: u32) -> bool {
+        start <= self.ngram_chars as usize || start <= self.dense_chars as usize && is_dense(c)
+    }
+
     /// Whether it takes nothing but n-grams and words.
     pub fn is_words_alone(&self) -> bool {
         !(self.shape || self.marks || self.offers)
     }
 
-    /// Whether both take the same n-grams and words of a text, weighed alike: what else they take aside.
-    pub fn has_words_of(&self, other: &Self) -> bool {
-        let Self { shape, marks, offers, .. } = *other;
-        Self { shape, marks, offers, ..*self } == *other
+    /// Whether it takes the n-grams and words that `other` takes of a text, weighed alike, or those n-grams of them that
+    /// begin within a shorter reach: what else they take aside.
+    pub fn is_part_of(&self, other: &Self) -> bool {
+        let Self { ngram_chars, dense_chars, shape, marks, offers, .. } = *other;
+        self.ngram_chars <= ngram_chars
+            && self.dense_chars <= dense_chars
+            && self.chars() == other.chars()
+            && Self { ngram_chars, dense_chars, shape, marks, offers, ..*self } == *other
     }
 
     /// For the fingerprint; a spec without marks or offers is named as it was before there were any.
     fn describe(&self) -> String {
-        let Self { ngram_max, ngram_chars, word_chars, word_weight, weighting, shape, marks, offers } = self;
+        let Self {
+            ngram_max,
+            ngram_chars,
+            dense_chars,
+            word_chars,
+            word_weight,
+            weighting,
+            shape,
+            marks,
+            offers,
+        } = self;
+        let dense =
+            if dense_chars > ngram_chars { format!(", dense_chars: {dense_chars}") } else { String::new() };
         let marks = if *marks { ", marks: true" } else { "" };
         let offers = if *offers {
             format!(", offers: {:016x}, located", offers::fingerprint())
@@ -71,7 +100,7 @@ impl FeatureSpec {
         };
         format!(
             "FeatureSpec {{ ngram_max: {ngram_max}, ngram_chars: {ngram_chars}, word_chars: {word_chars}, \
-             word_weight: {word_weight}, weighting: {weighting:?}, shape: {shape}{marks}{offers} }}"
+             word_weight: {word_weight}, weighting: {weighting:?}, shape: {shape}{dense}{marks}{offers} }}"
         )
     }
 }
@@ -207,6 +236,11 @@ fn is_unspaced(c: u32) -> bool {
         | 0x3040..=0x30FF | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF)
 }
 
+/// A syllable or more.
+fn is_dense(c: u32) -> bool {
+    is_unspaced(c) || matches!(c, 0xAC00..=0xD7A3)
+}
+
 impl Folded {
     /// Folds at most `limit` characters of `text`; returns how many bytes were looked at.
     fn fold(&mut self, text: &str, limit: usize) -> usize {
@@ -254,7 +288,7 @@ impl Folded {
     /// Calls `emit(hash, count, place)` for every feature of `text`, repeats included; returns how many
     /// bytes were looked at.
     fn emit(&mut self, text: &str, spec: &FeatureSpec, mut emit: impl FnMut(u64, u32, Place)) -> usize {
-        let limit = spec.ngram_chars.max(spec.word_chars) as usize;
+        let limit = spec.chars();
         let looked_at = self.fold(text, limit);
         self.emit_ngrams(spec, &mut emit);
         if spec.word_chars > 0 {
@@ -277,12 +311,19 @@ impl Folded {
         });
     }
 
+    /// Where n-grams start.
+    #[inline]
+    fn ngram_starts(&self, spec: &FeatureSpec) -> impl Iterator<Item = usize> + use<'_> {
+        let end = |chars: u32| self.chars.len().min(chars as usize + 1);
+        let (end, end_dense) = (end(spec.ngram_chars), end(spec.dense_chars));
+        (0..end).chain((end..end_dense).filter(|start| is_dense(self.chars[*start])))
+    }
+
     /// Calls `each(hash, start, n)` for every character n-gram, where it starts among the folded characters.
     #[inline]
     fn each_ngram(&self, spec: &FeatureSpec, mut each: impl FnMut(u64, usize, usize)) {
-        let end = self.chars.len().min(spec.ngram_chars as usize + 1);
         let longest = usize::from(spec.ngram_max);
-        for start in 0..end {
+        for start in self.ngram_starts(spec) {
             let mut hash = NGRAM_SEED;
             for (n, &c) in self.chars[start..].iter().take(longest).enumerate() {
                 hash = mix(hash, u64::from(c));
@@ -299,7 +340,7 @@ impl Folded {
 
     /// Calls `each(hash, kind)` for every n-gram, word and bigram of `text`.
     fn each_kind(&mut self, text: &str, spec: &FeatureSpec, mut each: impl FnMut(u64, u8)) {
-        self.fold(text, spec.ngram_chars.max(spec.word_chars) as usize);
+        self.fold(text, spec.chars());
         self.each_ngram(spec, |hash, _, n| each(hash, (n - 1) as u8));
         if spec.word_chars > 0 {
             self.each_word(spec, |hash, words, _| each(hash, KIND_WORD + words - 1));
@@ -309,10 +350,9 @@ impl Folded {
     /// Calls `each(hash, shorter)` for every character n-gram of two or more: `shorter` holds the n-gram
     /// without its last and without its first character, 0 where that is a boundary alone.
     fn each_parent(&mut self, text: &str, spec: &FeatureSpec, mut each: impl FnMut(u64, [u64; 2])) {
-        self.fold(text, spec.ngram_chars as usize);
-        let end = self.chars.len().min(spec.ngram_chars as usize + 1);
+        self.fold(text, spec.chars());
         let longest = usize::from(spec.ngram_max);
-        for start in 0..end {
+        for start in self.ngram_starts(spec) {
             let (mut hash, mut without_first) = (NGRAM_SEED, NGRAM_SEED);
             for (n, &c) in self.chars[start..].iter().take(longest).enumerate() {
                 let prefix = if n == 1 && self.chars[start] == BOUNDARY { 0 } else { hash };
@@ -418,19 +458,16 @@ impl Scratch {
         self.located.sum(self.numbers.features(), &self.terms, n_tables);
     }
 
-    /// Fills [`Scratch::by_number`] with the document vector of `text`, [`Scratch::vector`] with that of its n-grams
-    /// and words alone and [`Scratch::located`] with where its features start; returns how many bytes the vectors
-    /// rest on. N-grams are located further than the vectors have them, in a long text for [`located::REACH`]
-    /// characters, and what starts from `tail` on once more where the vectors do not reach the end of the text.
+    /// Fills [`Scratch::by_number`] with the document vector of `text` and [`Scratch::located`] with where its features
+    /// start; returns how many bytes the vector rests on. N-grams are located further than the vector has them, in a
+    /// long text for [`located::REACH`] characters, and what starts from `tail` on once more where the vector does not
+    /// reach the end of the text.
     pub fn vectorize_located(&mut self, text: &str, spec: &FeatureSpec, tail: usize) -> usize {
         self.numbers.forget();
         self.located.clear();
-        let looked_at = self.folded.fold(text, spec.ngram_chars.max(spec.word_chars) as usize);
+        let looked_at = self.folded.fold(text, spec.chars());
         let whole = Part { text, bytes: 0..looked_at, folded: &self.folded, spec, counted: true };
         self.located.add_words(&whole, &mut self.numbers);
-        self.numbers.weigh(spec.weighting, &mut self.by_number);
-        self.vector.clear();
-        self.vector.extend(self.by_number.iter().map(|of| self.numbers.named(of)));
         self.offers = self.located.add_marks(&whole, &mut self.numbers);
         self.numbers.weigh(spec.weighting, &mut self.by_number);
         if let Some(rest) = text.get(tail..).filter(|_| looked_at < text.len()) {
@@ -440,6 +477,15 @@ impl Scratch {
             self.located.add_marks(&end, &mut self.numbers);
         }
         looked_at
+    }
+
+    /// Fills [`Scratch::vector`] with the n-grams and words, and nothing else, that `spec` takes of the text that was
+    /// located last, for a spec that it is a part of ([`FeatureSpec::is_part_of`]).
+    pub fn vectorize_part(&mut self, spec: &FeatureSpec) {
+        self.numbers.forget_counts();
+        self.located.count_words(spec, &self.folded, &mut self.numbers);
+        self.numbers.weigh(spec.weighting, &mut self.by_number);
+        self.name_features();
     }
 
     /// Fills [`Scratch::vector`] from [`Scratch::by_number`].
@@ -529,6 +575,7 @@ fn is_link_start(bytes: &[u8]) -> bool {
 pub(crate) const SMALL_SPEC: FeatureSpec = FeatureSpec {
     ngram_max: 3,
     ngram_chars: 100,
+    dense_chars: 100,
     word_chars: 100,
     word_weight: 1,
     weighting: Weighting::LogNormalized { norm: 30 },
@@ -544,6 +591,7 @@ mod tests {
     const SPEC: FeatureSpec = FeatureSpec {
         ngram_max: 3,
         ngram_chars: 100,
+        dense_chars: 100,
         word_chars: 100,
         word_weight: 1,
         weighting: Weighting::Counts { cap: 255 },
@@ -558,6 +606,29 @@ mod tests {
             found.push(&text[place.start as usize..place.end as usize]);
         });
         found
+    }
+
+    #[test]
+    fn n_grams_of_dense_characters_begin_further_into_a_text() {
+        let at = |text: &str, dense_chars| {
+            let spec = FeatureSpec { ngram_max: 1, ngram_chars: 3, dense_chars, word_chars: 0, ..SPEC };
+            let mut found = String::new();
+            Scratch::default().emit(text, &spec, |_, _, place| {
+                found.push_str(&text[place.start as usize..place.end as usize]);
+            });
+            found
+        };
+        // folded characters beside the boundaries at both ends; Hangul is dense, kana and ideographs have no spaces
+        let text = "abcd e 世界 f 안녕 g";
+        assert_eq!(at(text, 3), "abc");
+        assert_eq!(at(text, 8), "abc世");
+        assert_eq!(at(text, 14), "abc世界안녕");
+        assert_eq!(at("世界がabc", 5), "世界が");
+        // an n-gram that begins within reach may end beyond it, as far as the text is looked at
+        let long = FeatureSpec { ngram_chars: 1, dense_chars: 5, word_chars: 0, ..SPEC };
+        let mut found = Vec::new();
+        Scratch::default().emit("ab 世界x", &long, |_, _, place| found.push(place.start..place.end));
+        assert_eq!(found.len(), 2 + 3 + 3 + 2, "{found:?}");
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub struct Observed {
     pub offers: Offers,
 }
 
-/// Scores `text` with every table of `tables`; `scratch` is left with the vector of its n-grams and words.
+/// Scores `text` with every table of `tables`; `scratch` is left with its features and where they are.
 pub fn observe(
     weights: &Weights,
     spec: &FeatureSpec,

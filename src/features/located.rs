@@ -52,6 +52,8 @@ pub struct Located {
     /// N-grams, `(number, place)`, by place within a stretch, and what else there is.
     ngrams: Vec<(u32, u32)>,
     others: Vec<Met>,
+    /// How many of these are words of the text itself.
+    n_words: usize,
     /// By number, what one place of a feature adds to the sums.
     worth: Vec<[f64; LANES]>,
     /// Sums of all places before one: by each so many of them, then by place.
@@ -65,6 +67,7 @@ impl Located {
         self.offsets.clear();
         self.ngrams.clear();
         self.others.clear();
+        self.n_words = 0;
     }
 
     /// Adds a part's n-grams and words.
@@ -76,10 +79,11 @@ impl Located {
         self.stretches.push(Stretch { bytes: bytes.clone(), places: first..self.offsets.len() });
         // the end of a longer text is a part of its own
         let reach = if bytes.end < text.len() { REACH } else { spec.word_chars };
-        let reach = FeatureSpec { ngram_chars: spec.ngram_chars.max(reach), ..*spec };
+        let [ngram_chars, dense_chars] = [spec.ngram_chars, spec.dense_chars].map(|chars| chars.max(reach));
+        let reach = FeatureSpec { ngram_chars, dense_chars, ..*spec };
         folded.each_ngram(&reach, |hash, start, _| {
             let number = numbers.number(hash | 1 << 63);
-            numbers.add(number, u32::from(counted && start <= spec.ngram_chars as usize));
+            numbers.add(number, u32::from(counted && spec.has_ngrams_at(start, folded.chars[start])));
             numbers.meet(number, 1);
             self.ngrams.push((number, (first + start) as u32));
         });
@@ -87,6 +91,23 @@ impl Located {
             let times = u32::from(spec.word_weight);
             folded.each_word(spec, |hash, _, at| self.see(numbers, hash, Some(at.start), times, counted));
         }
+        if counted {
+            self.n_words = self.others.len();
+        }
+    }
+
+    /// Counts the n-grams and words that `spec` takes of the text, which was folded to `folded` and of which a part
+    /// with no shorter reach was added first.
+    pub(super) fn count_words(&self, spec: &FeatureSpec, folded: &Folded, numbers: &mut Numbers) {
+        let n_places = self.stretches.first().map_or(0, |text| text.places.len());
+        let starts = folded.ngram_starts(spec).take_while(|start| *start < n_places);
+        let mut ngrams = self.ngrams.iter().peekable();
+        for start in starts {
+            while let Some((number, place)) = ngrams.next_if(|of| of.1 as usize <= start) {
+                numbers.add(*number, u32::from(*place as usize == start));
+            }
+        }
+        self.others[..self.n_words].iter().for_each(|met| numbers.add(met.number, met.count));
     }
 
     /// Adds what the part added last has beside words; returns what it offers.
@@ -197,6 +218,7 @@ mod tests {
     const SPEC: FeatureSpec = FeatureSpec {
         ngram_max: 4,
         ngram_chars: 40,
+        dense_chars: 60,
         word_chars: 120,
         word_weight: 3,
         weighting: Weighting::LogNormalized { norm: 30 },
@@ -262,7 +284,21 @@ mod tests {
             let used = located.vectorize_located(&text, &SPEC, tail);
             let mut plain = Scratch::default();
             plain.vectorize(&text, &WORDS);
+            located.vectorize_part(&WORDS);
             proptest::prop_assert_eq!(&located.vector, &plain.vector);
+            for part in [FeatureSpec { ngram_chars: 10, ..WORDS }, FeatureSpec { ngram_chars: 5, dense_chars: 20, ..WORDS }] {
+                proptest::prop_assert!(part.is_part_of(&SPEC));
+                located.vectorize_part(&part);
+                let of_part = &located.vector;
+                plain.vectorize(&text, &part);
+                let sorted = |vector: &[(u64, u32)]| {
+                    let mut vector = vector.to_vec();
+                    vector.sort_unstable();
+                    vector
+                };
+                proptest::prop_assert_eq!(sorted(of_part), sorted(&plain.vector));
+            }
+            located.vectorize_located(&text, &SPEC, tail);
             proptest::prop_assert_eq!(used, plain.vectorize(&text, &SPEC));
             let whole: Vec<(u64, u32)> = located
                 .by_number

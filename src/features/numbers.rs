@@ -107,6 +107,11 @@ impl Numbers {
         *total = total.saturating_add(count);
     }
 
+    /// Every feature keeps its number and is no part of the text's vector.
+    pub(super) fn forget_counts(&mut self) {
+        self.features[..self.n].iter_mut().for_each(|feature| feature.counted = 0);
+    }
+
     /// Counts a numbered feature at a place.
     #[inline]
     pub(super) fn meet(&mut self, number: u32, count: u32) {

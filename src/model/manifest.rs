@@ -57,6 +57,9 @@ pub struct LabelCard {
 pub struct FeatureCard {
     pub ngram_max: u8,
     pub ngram_chars: u32,
+    /// The same where characters are dense, if that is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dense_chars: Option<u32>,
     pub word_chars: u32,
     pub word_weight: u8,
     /// Euclidean norm of a document of log counts; absent for plain counts.
@@ -82,6 +85,7 @@ impl FeatureCard {
         (1..=8).contains(&self.ngram_max).then_some(FeatureSpec {
             ngram_max: self.ngram_max,
             ngram_chars: self.ngram_chars,
+            dense_chars: self.dense_chars.unwrap_or(self.ngram_chars),
             word_chars: self.word_chars,
             word_weight: self.word_weight,
             weighting,
@@ -101,6 +105,7 @@ impl From<&FeatureSpec> for FeatureCard {
         Self {
             ngram_max: spec.ngram_max,
             ngram_chars: spec.ngram_chars,
+            dense_chars: (spec.dense_chars > spec.ngram_chars).then_some(spec.dense_chars),
             word_chars: spec.word_chars,
             word_weight: spec.word_weight,
             norm,

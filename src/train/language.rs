@@ -202,6 +202,7 @@ mod tests {
     const SPEC: FeatureSpec = FeatureSpec {
         ngram_max: 3,
         ngram_chars: 100,
+        dense_chars: 100,
         word_chars: 0,
         word_weight: 1,
         weighting: Weighting::Counts { cap: 255 },

@@ -152,6 +152,9 @@ fn said_features(features: &FeatureCard) -> String {
         features.ngram_max,
         grouped(u64::from(features.ngram_chars))
     );
+    if let Some(chars) = features.dense_chars {
+        let _ = write!(said, " ({} of syllables and ideographs)", grouped(u64::from(chars)));
+    }
     if features.word_chars > 0 {
         let chars = grouped(u64::from(features.word_chars));
         let _ = write!(said, ", words and word pairs of {chars}, weight {}", features.word_weight);
@@ -223,7 +226,8 @@ mod tests {
             tables: vec!["*".to_owned(), "eng".to_owned()],
             features: Some(FeatureCard {
                 ngram_max: 5,
-                ngram_chars: 600,
+                ngram_chars: 250,
+                dense_chars: Some(600),
                 word_chars: 2000,
                 word_weight: 3,
                 norm: Some(30),
@@ -284,7 +288,7 @@ mod tests {
           origin     mine<U+202E>
           file       topic.safetensors, 1,234,567 bytes, pipeline 00ff
           tables     2: * eng
-          features   character 1-5-grams of 600 characters, words and word pairs of 2,000, weight 3; log counts of norm 30
+          features   character 1-5-grams of 250 characters (600 of syllables and ideographs), words and word pairs of 2,000, weight 3; log counts of norm 30
           recipe     complement naive Bayes on 54 documents: alpha 0.3, balance 1, cells of at least 20, 1800 bytes per documents^(2/3)
           decision   from 0.350, at least 20 letters and 13 words
           held back  5 documents: accuracy 0.800, macro F1 0.750, calibration error 0.100

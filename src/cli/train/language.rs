@@ -34,6 +34,7 @@ use unicode_normalization::char::is_combining_mark;
 const SPEC: FeatureSpec = FeatureSpec {
     ngram_max: 5,
     ngram_chars: 400,
+    dense_chars: 400,
     word_chars: 0,
     word_weight: 1,
     weighting: Weighting::Counts { cap: 255 },

@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 const SPEC: FeatureSpec = FeatureSpec {
     ngram_max: 5,
     ngram_chars: 600,
+    dense_chars: 600,
     word_chars: 2000,
     word_weight: 3,
     weighting: Weighting::LogNormalized { norm: 30 },

@@ -37,7 +37,8 @@ use std::collections::BTreeMap;
 /// Character 1–5-grams of the beginning, words and bigrams of more: what measured best for topics.
 const SPEC: FeatureSpec = FeatureSpec {
     ngram_max: 5,
-    ngram_chars: 600,
+    ngram_chars: 250,
+    dense_chars: 600,
     word_chars: 2000,
     word_weight: 3,
     weighting: Weighting::LogNormalized { norm: 30 },
