@@ -99,10 +99,8 @@ impl Located {
     /// Counts the n-grams and words that `spec` takes of the text, which was folded to `folded` and of which a part
     /// with no shorter reach was added first.
     pub(super) fn count_words(&self, spec: &FeatureSpec, folded: &Folded, numbers: &mut Numbers) {
-        let n_places = self.stretches.first().map_or(0, |text| text.places.len());
-        let starts = folded.ngram_starts(spec).take_while(|start| *start < n_places);
         let mut ngrams = self.ngrams.iter().peekable();
-        for start in starts {
+        for start in folded.ngram_starts(spec) {
             while let Some((number, place)) = ngrams.next_if(|of| of.1 as usize <= start) {
                 numbers.add(*number, u32::from(*place as usize == start));
             }
