@@ -140,7 +140,11 @@ pub fn train(
     interrupt: &Interrupt,
 ) -> Result<Trained, Failure> {
     let language = given_language(args, base)?;
-    let (spec, recipe) = (FeatureSpec { shape: args.task == TrainTask::Spam, ..SPEC }, recipe(args));
+    let spec = match args.task {
+        TrainTask::Spam => FeatureSpec { ngram_chars: SPEC.dense_chars, shape: true, ..SPEC },
+        _ => SPEC,
+    };
+    let recipe = recipe(args);
     let mut kept = kept::read(args, spec)?;
     let declared = Labels::declared(args);
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
