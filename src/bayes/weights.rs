@@ -470,11 +470,10 @@ impl Weights {
     }
 
     /// Adds up a document vector: `scores` by label, minus infinity where the table never saw the label.
-    /// Returns the share of the document's weight in features the table knows, 0 to 1.
-    pub fn score(&self, table: usize, vector: &[(u64, u32)], scores: &mut Vec<f32>) -> f64 {
+    pub fn score(&self, table: usize, vector: &[(u64, u32)], scores: &mut Vec<f32>) {
         scores.clear();
         scores.resize(self.n_labels, 0.0);
-        let Some(table) = self.tables.get(table) else { return 0.0 };
+        let Some(table) = self.tables.get(table) else { return };
         let mut known = 0.0_f32;
         let unit = 1.0 / crate::features::WEIGHT_SCALE as f32;
         for vector in vector.chunks(AHEAD) {
@@ -484,11 +483,9 @@ impl Weights {
                 known += weight;
             });
         }
-        let all = vector.iter().map(|(_, weight)| u64::from(*weight)).sum::<u64>() as f32 * unit;
         for (score, bias) in scores.iter_mut().zip(&table.bias) {
             *score = if *bias == f32::NEG_INFINITY { *bias } else { *score + bias * known };
         }
-        if all > 0.0 { f64::from((known / all).min(1.0)) } else { 0.0 }
     }
 }
 
@@ -577,13 +574,12 @@ mod tests {
         let mut input = table("eng", 50, 3);
         input.bias[1] = f32::NEG_INFINITY;
         let weights = Weights::pack(3, vec![input]).expect("packs");
-        let mut scores = Vec::new();
-        let known = weights.score(
-            0,
-            &[(xxhash_rust::xxh3::xxh3_64(&7_u64.to_le_bytes()), 1024), (1, 1024)],
-            &mut scores,
-        );
+        let known = (xxhash_rust::xxh3::xxh3_64(&7_u64.to_le_bytes()), 1024);
+        let (mut alone, mut scores) = (Vec::new(), Vec::new());
+        weights.score(0, &[known], &mut alone);
+        weights.score(0, &[known, (1, 1024)], &mut scores);
         assert_eq!(scores[1], f32::NEG_INFINITY);
-        assert!((known - 0.5).abs() < 1e-6, "one of two features is known");
+        assert!(scores[0].is_finite());
+        assert_eq!(scores, alone, "what a table does not know says nothing");
     }
 }

@@ -554,7 +554,9 @@ impl Detector {
 
     /// Natural-log odds that a sample's words are invented, over the likeliest languages in order.
     fn invented(&self, sample: &str, judged: &Judged, prior: &Prior<'_>, likely: &[Likely]) -> f64 {
-        let asked = likely.iter().enumerate().take_while(|(place, l)| *place == 0 || l.p >= ALSO);
+        // those that only the hint has made unlikely are asked, too
+        let also = if prior.hint.is_some() { ALSO / HINT_ODDS } else { ALSO };
+        let asked = likely.iter().enumerate().take_while(|(place, l)| *place == 0 || l.p >= also);
         let odds = asked.map(|(_, l)| {
             let hinted = prior.hint.is_some_and(|hint| hint.folded() == self.labels[l.label].0.folded());
             let odds = self.vocabulary.invented(l.label, self.facts[l.label].group, sample);

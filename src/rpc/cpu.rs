@@ -14,7 +14,7 @@
 //! others, is to be served; more calls than can be served, who come whatever becomes of the others, are not to make each
 //! other wait. So how long is too long depends on whether anybody has just been refused ([`PRESSED_WAIT`]). Then
 //! who has had its part overtakes nobody, as whoever it overtook would be refused later, after all that has been done for it; and no
-//! call is kept for much longer than was expected ([`KEPT`]). Who would have to wait and could not be answered before
+//! call is kept for much longer than was expected ([`Pressed`]). Who would have to wait and could not be answered before
 //! its deadline is told so at once, too; a CPU that is free is used, whatever is expected, so that a wrong expectation does
 //! not last.
 
@@ -25,7 +25,7 @@ mod tests;
 
 pub(crate) use line::Flow;
 
-use self::line::{KEPT, Line, PRESSED_WAIT, Turn, Waiter};
+use self::line::{Line, PRESSED_WAIT, Pressed, Turn, Waiter};
 use self::pace::{Pace, cost};
 use crate::rpc::aside;
 use crate::rpc::call::CallContext;
@@ -109,14 +109,14 @@ impl Cpus {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The turn of a text that has to wait, its flow charged for it, and until when it may, unless that would be too long.
+    /// The turn of a text that has to wait, its flow charged for it, and how it waits under pressure, unless that would be too long.
     fn wait(
         &self,
         line: &mut Line<Next>,
         cost: u64,
         flow: &Flow,
         patience: Patience,
-    ) -> Result<(Turn, Option<Instant>), Status> {
+    ) -> Result<(Turn, Option<Pressed>), Status> {
         let promised = flow.promised();
         let presses = patience.wait.is_some() && line.presses(promised, cost);
         let turn = if presses { line.last_turn(flow, cost) } else { line.turn(flow, cost) };
@@ -131,7 +131,7 @@ impl Cpus {
                 status::too_long_a_wait(before + begun, max_wait)
             }
             (_, Some(left)) if answered > left => status::deadline_out_of_reach(answered, left),
-            _ => return Ok((turn, presses.then(|| Instant::now() + KEPT))),
+            _ => return Ok((turn, max_wait.filter(|_| presses).map(Pressed::now))),
         };
         flow.promise(promised);
         Err(refused)
@@ -155,8 +155,8 @@ impl Permit {
     fn give_on(&mut self, mine: bool) -> Option<(Work, Self)> {
         let cpus = self.cpus.take()?;
         let late = cpus.line().end(self.part);
-        for next in late {
-            next.refuse(status::too_long_a_wait(KEPT, PRESSED_WAIT));
+        for (next, pressed) in late {
+            next.refuse(pressed.refused());
         }
         let mut work_here = None;
         // More than one when batches and streams may have all CPUs again.
@@ -356,8 +356,8 @@ impl Cpu {
     fn line_up(&self, line: &mut Line<Next>, text: &Text<'_>, next: Next) -> Result<Waiting<'_>, Status> {
         let &Text { cost, part, flow, room, patience } = text;
         let room = line.room(room)?;
-        let (turn, until) = self.cpus.wait(line, cost, flow, patience)?;
-        line.queue(part).insert(turn, Waiter { cost, until, next, flow: flow.clone(), _room: room });
+        let (turn, pressed) = self.cpus.wait(line, cost, flow, patience)?;
+        line.queue(part).insert(turn, Waiter { cost, pressed, next, flow: flow.clone(), _room: room });
         Ok(Waiting { cpus: &self.cpus, part, turn })
     }
 

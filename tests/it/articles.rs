@@ -195,6 +195,28 @@ fn invented_words_are_of_no_language_and_have_no_topic() {
     assert!(undetermined >= 2, "{undetermined} of {} are in no language", texts.len());
 }
 
+/// Words few know may be a language after all, where whoever asks says which.
+#[test]
+fn a_hint_speaks_for_a_language_and_against_none() {
+    let model = model();
+    let said = |text: &str, hint: Option<&str>| {
+        let language_hint = hint.and_then(Language::parse);
+        classify(&model, &Article { text, language_hint, ..Article::default() }, &Options::default()).language
+    };
+    let known = |code: &str| LanguageVerdict::Known(Language::parse(code).unwrap());
+    let undetermined = "Dapirom selanti kuvore, manidos tabelu gorsani. Pilavor endite zomaru, kelinos bratulan vosidem rastu.";
+    assert_eq!(said(undetermined, None).verdict, LanguageVerdict::Undetermined);
+    let hinted = said(undetermined, Some("ron"));
+    assert_eq!(hinted.verdict, known("ron"));
+    assert!(!hinted.reliable && hinted.invented);
+    assert_eq!(said(undetermined, Some("kea")).verdict, LanguageVerdict::Undetermined);
+
+    let doubtful =
+        "vostrinel zubrado kistolan proverin dastrelo fugantis mobrelun stavoker nilgado brustenil";
+    assert_eq!(said(doubtful, None).verdict, known("por"));
+    assert_eq!(said(doubtful, Some("por")).verdict, known("por"));
+}
+
 #[test]
 fn what_people_chat_is_in_their_language() {
     let model = model();

@@ -16,8 +16,6 @@ pub(super) const LEFT_FREE: Duration = Duration::from_secs(1);
 /// Once somebody was refused, and until nobody has been for [`RELIEF`], a connection that has had its part waits for no more
 /// than this.
 pub(super) const PRESSED_WAIT: Duration = Duration::from_millis(4);
-/// And is refused after all once it has waited for so long: what was expected may be wrong by half.
-pub(super) const KEPT: Duration = Duration::from_millis(6);
 pub(super) const RELIEF: Duration = Duration::from_secs(1);
 /// So many texts like the one it asks for a connection must be behind the others not to have had its part.
 const BEHIND: u64 = 4;
@@ -61,12 +59,33 @@ pub(super) struct Line<N> {
 pub(super) type Turn = (u64, u64);
 pub(super) type Queue<N> = BTreeMap<Turn, Waiter<N>>;
 
+/// Who waits under pressure is refused after all once it has waited for half more than it was to: what was expected
+/// may be wrong by so much.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pressed {
+    max_wait: Duration,
+    since: Instant,
+}
+
+impl Pressed {
+    pub(super) fn now(max_wait: Duration) -> Self {
+        Self { max_wait, since: Instant::now() }
+    }
+
+    fn longest(self) -> Duration {
+        self.max_wait * 3 / 2
+    }
+
+    pub(super) fn refused(self) -> Status {
+        status::too_long_a_wait(self.longest(), self.max_wait)
+    }
+}
+
 /// One who waits.
 #[derive(Debug)]
 pub(super) struct Waiter<N> {
     pub(super) cost: u64,
-    /// Under pressure: when it has waited for as long as a call may.
-    pub(super) until: Option<Instant>,
+    pub(super) pressed: Option<Pressed>,
     pub(super) next: N,
     pub(super) flow: Arc<Flow>,
     /// Its place to wait at.
@@ -109,7 +128,7 @@ impl<N> Line<N> {
     /// refused after all.
     pub(super) fn last_turn(&mut self, flow: &Flow, cost: u64) -> Turn {
         let (start, came) = self.turn(flow, cost);
-        let last = self.calls.iter().rev().find(|(_, waiter)| waiter.until.is_some());
+        let last = self.calls.iter().rev().find(|(_, waiter)| waiter.pressed.is_some());
         (last.map_or(start, |((last, _), _)| start.max(*last)), came)
     }
 
@@ -181,16 +200,18 @@ impl<N> Line<N> {
     }
 
     /// A CPU is free again. Takes those out of the line who have waited for as long as they may.
-    pub(super) fn end(&mut self, part: Part) -> Vec<N> {
+    pub(super) fn end(&mut self, part: Part) -> Vec<(N, Pressed)> {
         self.free += 1;
         self.items -= usize::from(part != Part::Call);
         let now = Instant::now();
-        let too_long = |waiter: &Waiter<N>| waiter.until.is_some_and(|until| until <= now);
-        let late: Vec<Turn> =
-            self.calls.iter().filter(|(_, waiter)| too_long(waiter)).map(|(turn, _)| *turn).collect();
+        let late = |waiter: &Waiter<N>| waiter.pressed.filter(|p| now.duration_since(p.since) >= p.longest());
+        let late: Vec<(Turn, Pressed)> =
+            self.calls.iter().filter_map(|(turn, waiter)| Some((*turn, late(waiter)?))).collect();
         if !late.is_empty() {
             self.last_refused = Some(now);
         }
-        late.iter().filter_map(|turn| Some(self.calls.remove(turn)?.unserved())).collect()
+        late.iter()
+            .filter_map(|(turn, pressed)| Some((self.calls.remove(turn)?.unserved(), *pressed)))
+            .collect()
     }
 }

@@ -1,6 +1,7 @@
-use super::line::{KEPT, LEFT_FREE, PRESSED_WAIT, RELIEF};
+use super::line::{LEFT_FREE, PRESSED_WAIT, RELIEF};
 use super::pace::BYTE_NS;
 use super::*;
+use tonic_types::StatusExt;
 
 const ANY: Patience = Patience { wait: None, answer: None };
 
@@ -188,7 +189,9 @@ async fn who_cannot_be_answered_in_time_is_told_at_once() {
 async fn under_pressure_nobody_is_kept_for_longer_than_was_expected() {
     let cpu = Cpu::with(1, Duration::ZERO);
     let flow = Arc::<Flow>::default();
-    let patience = Patience { wait: Some(Duration::from_millis(50)), ..ANY };
+    // Shorter than what is waited for at most.
+    let max_wait = PRESSED_WAIT / 2;
+    let patience = Patience { wait: Some(max_wait), ..ANY };
     let text = Text { patience, ..text(&flow) };
     let get = || Box::pin(cpu.permit(&text));
     let held = get().await.unwrap();
@@ -198,10 +201,12 @@ async fn under_pressure_nobody_is_kept_for_longer_than_was_expected() {
     let promised = flow.promised();
     cpu.cpus.line().last_refused = Some(Instant::now());
     let mut pressed = get();
-    assert!(tokio::time::timeout(2 * KEPT, &mut pressed).await.is_err());
+    assert!(tokio::time::timeout(2 * PRESSED_WAIT, &mut pressed).await.is_err());
     drop(held);
     let refused = pressed.await.unwrap_err();
     assert!(status::is_for_want_of_room(&refused), "{refused:?}");
+    let told = refused.get_details_error_info().unwrap();
+    assert_eq!(told.metadata["max_wait_ms"], max_wait.as_millis().to_string());
     assert_eq!(flow.promised(), promised, "it has used nothing");
     drop(calm.await.unwrap());
     assert_eq!(cpu.cpus.line().free, 1);
