@@ -109,7 +109,8 @@ impl Cpus {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The turn of a text that has to wait, its flow charged for it, and how it waits under pressure, unless that would be too long.
+    /// The turn of a text that has to wait, its flow charged for it, and how it waits under pressure, unless that would
+    /// be too long.
     fn wait(
         &self,
         line: &mut Line<Next>,
