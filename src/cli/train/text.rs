@@ -140,6 +140,7 @@ pub fn train(
     interrupt: &Interrupt,
 ) -> Result<Trained, Failure> {
     let language = given_language(args, base)?;
+    // of spam, n-grams tell further on, too
     let spec = match args.task {
         TrainTask::Spam => FeatureSpec { ngram_chars: SPEC.dense_chars, shape: true, ..SPEC },
         _ => SPEC,
